@@ -1,0 +1,163 @@
+//! Run-time dtype and the trait that lets one generic function serve both.
+
+use crate::Tensor;
+use std::fmt;
+use std::str::FromStr;
+
+/// Element type of a [`Tensor`], chosen at run time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum DType {
+    /// 32-bit IEEE floating point, the default for training.
+    #[default]
+    F32,
+    /// 64-bit IEEE floating point, for checks and for closing books to rounding.
+    F64,
+}
+
+impl DType {
+    /// The word used in specs: `f32` or `f64`.
+    pub fn name(self) -> &'static str {
+        match self {
+            DType::F32 => "f32",
+            DType::F64 => "f64",
+        }
+    }
+
+    /// Unit round-off, the distance from 1 to the next number.
+    pub fn epsilon(self) -> f64 {
+        match self {
+            DType::F32 => f64::from(f32::EPSILON),
+            DType::F64 => f64::EPSILON,
+        }
+    }
+}
+
+impl fmt::Display for DType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for DType {
+    type Err = String;
+    fn from_str(s: &str) -> Result<Self, String> {
+        match s {
+            "f32" => Ok(DType::F32),
+            "f64" => Ok(DType::F64),
+            other => Err(format!("unknown dtype \"{other}\"; known: f32, f64")),
+        }
+    }
+}
+
+/// A number that a [`Tensor`] can hold.
+pub trait Element:
+    Copy
+    + Send
+    + Sync
+    + Default
+    + PartialOrd
+    + fmt::Debug
+    + std::ops::Add<Output = Self>
+    + std::ops::Sub<Output = Self>
+    + std::ops::Mul<Output = Self>
+    + std::ops::Div<Output = Self>
+    + std::ops::Neg<Output = Self>
+    + std::ops::AddAssign
+    + std::ops::SubAssign
+    + std::ops::MulAssign
+    + 'static
+    + faer::traits::ComplexField
+    + faer::traits::Conjugate<Canonical = Self>
+{
+    /// The run-time name of this type.
+    const DTYPE: DType;
+    /// Rounds to this type.
+    fn of(x: f64) -> Self;
+    /// Widens exactly.
+    fn to_f64(self) -> f64;
+    /// e to the power of `self`.
+    fn exp(self) -> Self;
+    /// Hyperbolic tangent.
+    fn tanh(self) -> Self;
+    /// Square root, correctly rounded.
+    fn sqrt(self) -> Self;
+    /// Whether neither NaN nor infinite.
+    fn finite(self) -> bool;
+    #[doc(hidden)]
+    fn le_bytes(self) -> impl IntoIterator<Item = u8>;
+    #[doc(hidden)]
+    fn slice(t: &Tensor) -> Option<&[Self]>;
+    #[doc(hidden)]
+    fn slice_mut(t: &mut Tensor) -> Option<&mut [Self]>;
+    #[doc(hidden)]
+    fn wrap(v: Vec<Self>) -> crate::tensor::Storage;
+}
+
+macro_rules! element {
+    ($t:ty, $variant:ident) => {
+        impl Element for $t {
+            const DTYPE: DType = DType::$variant;
+            #[inline(always)]
+            fn of(x: f64) -> Self {
+                x as $t
+            }
+            #[inline(always)]
+            fn to_f64(self) -> f64 {
+                self as f64
+            }
+            #[inline(always)]
+            fn exp(self) -> Self {
+                <$t>::exp(self)
+            }
+            #[inline(always)]
+            fn tanh(self) -> Self {
+                <$t>::tanh(self)
+            }
+            #[inline(always)]
+            fn sqrt(self) -> Self {
+                <$t>::sqrt(self)
+            }
+            #[inline(always)]
+            fn finite(self) -> bool {
+                self.is_finite()
+            }
+            fn le_bytes(self) -> impl IntoIterator<Item = u8> {
+                self.to_le_bytes()
+            }
+            fn slice(t: &Tensor) -> Option<&[Self]> {
+                match t.storage() {
+                    crate::tensor::Storage::$variant(v) => Some(v),
+                    _ => None,
+                }
+            }
+            fn slice_mut(t: &mut Tensor) -> Option<&mut [Self]> {
+                match t.storage_mut() {
+                    crate::tensor::Storage::$variant(v) => Some(v),
+                    _ => None,
+                }
+            }
+            fn wrap(v: Vec<Self>) -> crate::tensor::Storage {
+                crate::tensor::Storage::$variant(v)
+            }
+        }
+    };
+}
+element!(f32, F32);
+element!(f64, F64);
+
+/// Runs a generic body at a run-time dtype: `dispatch!(x.dtype(), T => f::<T>(x.as_slice()))`.
+#[macro_export]
+macro_rules! dispatch {
+    ($dtype:expr, $T:ident => $body:expr) => {
+        match $dtype {
+            $crate::DType::F32 => {
+                type $T = f32;
+                $body
+            }
+            $crate::DType::F64 => {
+                type $T = f64;
+                $body
+            }
+        }
+    };
+}

@@ -1,0 +1,241 @@
+/*!
+Products behind one function: `dst = alpha * lhs * rhs (+ dst)`.
+
+The kernel is faer's public `matmul`, which chooses AVX-512, AVX2 or portable code at run time. Its parallel
+form splits rows and columns but never the inner dimension, so the bits do not depend on the number of threads
+(asserted by a test here).
+*/
+#![allow(unsafe_code)] // raw-pointer views with strides; every access is bounds-checked in the constructors
+
+use crate::{Element, Par, Tensor};
+use std::marker::PhantomData;
+use std::ops::Range;
+
+/// Whether a product replaces its destination or is added to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accum {
+    /// `dst = product`
+    Replace,
+    /// `dst = dst + product`
+    Add,
+}
+
+/// A read-only strided matrix over a slice.
+#[derive(Clone, Copy)]
+pub struct MatRef<'a, T> {
+    ptr: *const T,
+    rows: usize,
+    cols: usize,
+    strides: (isize, isize),
+    life: PhantomData<&'a [T]>,
+}
+
+impl<'a, T> MatRef<'a, T> {
+    /// A row-major matrix.
+    ///
+    /// # Panics
+    /// If `data` is shorter than `rows * cols`.
+    #[track_caller]
+    pub fn new(data: &'a [T], rows: usize, cols: usize) -> Self {
+        Self::with_row_stride(data, rows, cols, cols)
+    }
+
+    /// Row-major with `row_stride` elements from one row to the next.
+    ///
+    /// # Panics
+    /// If a row would reach past the end of `data`, or rows overlap.
+    #[track_caller]
+    pub fn with_row_stride(data: &'a [T], rows: usize, cols: usize, row_stride: usize) -> Self {
+        check(data.len(), rows, cols, row_stride);
+        MatRef { ptr: data.as_ptr(), rows, cols, strides: (row_stride as isize, 1), life: PhantomData }
+    }
+
+    /// The transpose, without moving anything.
+    pub fn t(self) -> Self {
+        MatRef { rows: self.cols, cols: self.rows, strides: (self.strides.1, self.strides.0), ..self }
+    }
+}
+
+/// A writable row-major matrix over a slice.
+pub struct MatMut<'a, T> {
+    ptr: *mut T,
+    rows: usize,
+    cols: usize,
+    row_stride: usize,
+    life: PhantomData<&'a mut [T]>,
+}
+
+impl<'a, T> MatMut<'a, T> {
+    /// A row-major matrix.
+    ///
+    /// # Panics
+    /// If `data` is shorter than `rows * cols`.
+    #[track_caller]
+    pub fn new(data: &'a mut [T], rows: usize, cols: usize) -> Self {
+        check(data.len(), rows, cols, cols);
+        MatMut { ptr: data.as_mut_ptr(), rows, cols, row_stride: cols, life: PhantomData }
+    }
+}
+
+#[track_caller]
+fn check(len: usize, rows: usize, cols: usize, row_stride: usize) {
+    assert!(row_stride >= cols, "matrix {rows}x{cols}: row stride {row_stride} overlaps");
+    let needed = if rows == 0 { 0 } else { (rows - 1) * row_stride + cols };
+    assert!(
+        needed <= len,
+        "matrix {rows}x{cols} (row stride {row_stride}) needs {needed} elements, has {len}"
+    );
+}
+
+/// `dst = alpha * lhs * rhs`, or added to `dst`.
+///
+/// # Panics
+/// If the shapes do not chain.
+#[track_caller]
+pub fn gemm<T: Element>(
+    dst: MatMut<'_, T>,
+    accum: Accum,
+    lhs: MatRef<'_, T>,
+    rhs: MatRef<'_, T>,
+    alpha: f64,
+    par: Par,
+) {
+    assert!(
+        lhs.cols == rhs.rows && dst.rows == lhs.rows && dst.cols == rhs.cols,
+        "gemm: {}x{} = {}x{} * {}x{}",
+        dst.rows,
+        dst.cols,
+        lhs.rows,
+        lhs.cols,
+        rhs.rows,
+        rhs.cols
+    );
+    let accum = match accum {
+        Accum::Replace => faer::Accum::Replace,
+        Accum::Add => faer::Accum::Add,
+    };
+    // SAFETY: the constructors checked that every index reaches inside the slices that the lifetimes still borrow;
+    // `dst` is borrowed mutably, so it overlaps neither operand.
+    unsafe {
+        faer::linalg::matmul::matmul(
+            faer::MatMut::from_raw_parts_mut(dst.ptr, dst.rows, dst.cols, dst.row_stride as isize, 1),
+            accum,
+            faer::MatRef::from_raw_parts(lhs.ptr, lhs.rows, lhs.cols, lhs.strides.0, lhs.strides.1),
+            faer::MatRef::from_raw_parts(rhs.ptr, rhs.rows, rhs.cols, rhs.strides.0, rhs.strides.1),
+            T::of(alpha),
+            par.faer(),
+        );
+    }
+}
+
+/// `y = x wᵀ`: the forward product. x is examples x inputs, w outputs x inputs, y examples x outputs.
+#[track_caller]
+pub fn matmul_nt(y: &mut Tensor, x: &Tensor, w: &Tensor, par: Par) {
+    let (n, i, o) = (x.rows(), x.cols(), w.rows());
+    crate::dispatch!(x.dtype(), T => gemm(
+        MatMut::new(y.as_mut_slice::<T>(), n, o), Accum::Replace,
+        MatRef::new(x.as_slice::<T>(), n, i), MatRef::new(w.as_slice::<T>(), o, w.cols()).t(), 1.0, par));
+}
+
+/// `dx = delta w` or added: the error carried back through `w`. delta is examples x outputs.
+#[track_caller]
+pub fn matmul_nn(dx: &mut Tensor, accum: Accum, delta: &Tensor, w: &Tensor, par: Par) {
+    let (n, o, i) = (delta.rows(), delta.cols(), w.cols());
+    crate::dispatch!(delta.dtype(), T => gemm(
+        MatMut::new(dx.as_mut_slice::<T>(), n, i), accum,
+        MatRef::new(delta.as_slice::<T>(), n, o), MatRef::new(w.as_slice::<T>(), w.rows(), i), 1.0, par));
+}
+
+/// Rows `rows` of `deltaᵀ x`, the update direction of these units, into `g` (rows.len() x inputs).
+#[track_caller]
+pub fn matmul_tn_rows<T: Element>(g: &mut [T], delta: &Tensor, x: &Tensor, rows: Range<usize>, par: Par) {
+    let (n, o, i) = (delta.rows(), delta.cols(), x.cols());
+    assert!(rows.end <= o, "matmul_tn_rows: rows {rows:?} of {o}");
+    let d = &delta.as_slice::<T>()[rows.start.min(n * o)..];
+    gemm(
+        MatMut::new(g, rows.len(), i),
+        Accum::Replace,
+        MatRef::with_row_stride(d, n, rows.len(), o).t(),
+        MatRef::new(x.as_slice::<T>(), x.rows(), i),
+        1.0,
+        par,
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DType, Rng};
+    use proptest::prelude::*;
+
+    fn naive(a: &[f64], b: &[f64], m: usize, k: usize, n: usize) -> Vec<f64> {
+        let mut c = vec![0.0; m * n];
+        for i in 0..m {
+            for j in 0..n {
+                c[i * n + j] = (0..k).map(|p| a[i * k + p] * b[p * n + j]).sum();
+            }
+        }
+        c
+    }
+
+    fn transpose(a: &[f64], rows: usize, cols: usize) -> Vec<f64> {
+        (0..rows * cols).map(|i| a[(i % rows) * cols + i / rows]).collect()
+    }
+
+    /// Dot products of k terms of size <= 1: error at most k^2 eps in the worst case.
+    fn close(got: &[f64], want: &[f64], k: usize, dtype: DType) {
+        let bound = (k as f64).powi(2).max(4.0) * dtype.epsilon();
+        for (g, w) in got.iter().zip(want) {
+            assert!((g - w).abs() <= bound, "{g} against {w}, bound {bound}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn products_equal_naive_loops(n in 1usize..70, i in 1usize..70, o in 1usize..40, seed in 0u64..1000, wide: bool) {
+            let dtype = if wide { DType::F64 } else { DType::F32 };
+            let mut rng = Rng::new(seed);
+            let x = rng.uniform_tensor([n, i], -1.0, 1.0, dtype);
+            let w = rng.uniform_tensor([o, i], -1.0, 1.0, dtype);
+            let d = rng.uniform_tensor([n, o], -1.0, 1.0, dtype);
+            let (xv, wv, dv) = (x.to_f64_vec(), w.to_f64_vec(), d.to_f64_vec());
+            let mut y = Tensor::zeros([n, o], dtype);
+            matmul_nt(&mut y, &x, &w, Par::Seq);
+            close(&y.to_f64_vec(), &naive(&xv, &transpose(&wv, o, i), n, i, o), i, dtype);
+            let mut dx = x.clone();
+            matmul_nn(&mut dx, Accum::Add, &d, &w, Par::Seq);
+            let want: Vec<f64> = naive(&dv, &wv, n, o, i).iter().zip(&xv).map(|(a, b)| a + b).collect();
+            close(&dx.to_f64_vec(), &want, o + 1, dtype);
+            let first = o / 3;
+            let mut g = Tensor::zeros([o - first, i], dtype);
+            crate::dispatch!(dtype, T => matmul_tn_rows::<T>(g.as_mut_slice(), &d, &x, first..o, Par::Seq));
+            close(&g.to_f64_vec(), &naive(&transpose(&dv, n, o), &xv, o, n, i)[first * i..], n, dtype);
+        }
+    }
+
+    #[test]
+    fn bits_do_not_depend_on_threads() {
+        let mut rng = Rng::new(5);
+        for (n, i, o) in [(64, 784, 512), (33, 100, 257), (700, 40, 130), (128, 600, 10)] {
+            let x = rng.normal_tensor([n, i], 1.0, DType::F32);
+            let w = rng.normal_tensor([o, i], 1.0, DType::F32);
+            let mut outs: Vec<Tensor> = Vec::new();
+            for par in [Par::Seq, Par::Threads(2), Par::Threads(3)] {
+                let mut y = Tensor::zeros([n, o], DType::F32);
+                matmul_nt(&mut y, &x, &w, par);
+                let mut dx = Tensor::zeros([n, i], DType::F32);
+                matmul_nn(&mut dx, Accum::Replace, &y, &w, par);
+                outs.push(dx);
+            }
+            assert!(outs[0] == outs[1] && outs[0] == outs[2], "{n}x{i}x{o}");
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "gemm: 2x4 = 2x3 * 5x4")]
+    fn shapes_that_do_not_chain_are_named() {
+        let (x, w) = (Tensor::zeros([2, 3], DType::F32), Tensor::zeros([4, 5], DType::F32));
+        matmul_nt(&mut Tensor::zeros([2, 4], DType::F32), &x, &w, Par::Seq);
+    }
+}

@@ -1,0 +1,155 @@
+/*!
+Sums and inner products, accumulated in f64 over eight fixed lanes.
+
+The lanes are part of the definition: every instruction set adds in the same order, so the bits are the same
+everywhere, and the error grows with n/8 instead of n.
+*/
+
+use crate::{Element, Tensor};
+use pulp::Arch;
+
+const LANES: usize = 8;
+
+#[inline(always)]
+fn lanes<T: Element>(a: &[T], b: &[T], f: impl Fn(f64, f64) -> f64) -> f64 {
+    let mut acc = [0.0f64; LANES];
+    let (a8, a_tail) = a.as_chunks::<LANES>();
+    let (b8, b_tail) = b.as_chunks::<LANES>();
+    for (x, y) in a8.iter().zip(b8) {
+        for l in 0..LANES {
+            acc[l] += f(x[l].to_f64(), y[l].to_f64());
+        }
+    }
+    let mut tail = 0.0;
+    for (x, y) in a_tail.iter().zip(b_tail) {
+        tail += f(x.to_f64(), y.to_f64());
+    }
+    ((acc[0] + acc[4]) + (acc[1] + acc[5])) + ((acc[2] + acc[6]) + (acc[3] + acc[7])) + tail
+}
+
+/// Inner product of two slices in f64.
+pub(crate) fn dot_slices<T: Element>(a: &[T], b: &[T]) -> f64 {
+    assert_eq!(a.len(), b.len(), "dot of {} and {} elements", a.len(), b.len());
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            lanes(
+                a,
+                b,
+                #[inline(always)]
+                |x, y| x * y,
+            )
+        },
+    )
+}
+
+/// Inner product `<a, b>` of all elements, in f64.
+#[track_caller]
+pub fn dot(a: &Tensor, b: &Tensor) -> f64 {
+    assert_eq!(a.numel(), b.numel(), "dot: {:?} and {:?}", a.shape(), b.shape());
+    crate::dispatch!(a.dtype(), T => dot_slices(a.as_slice::<T>(), b.as_slice::<T>()))
+}
+
+/// Squared Euclidean norm of all elements, in f64.
+pub fn norm_sq(a: &Tensor) -> f64 {
+    dot(a, a)
+}
+
+/// `out[k] = <a[k,:], b[k,:]>` for every row, in f64.
+#[track_caller]
+pub fn dot_rows(a: &Tensor, b: &Tensor, out: &mut [f64]) {
+    assert_eq!(a.numel(), b.numel(), "dot_rows: {:?} and {:?}", a.shape(), b.shape());
+    assert_eq!(a.rows(), out.len(), "dot_rows: {:?} into {}", a.shape(), out.len());
+    let cols = a.cols().max(1);
+    crate::dispatch!(a.dtype(), T => {
+        for ((o, x), y) in out.iter_mut().zip(a.as_slice::<T>().chunks(cols)).zip(b.as_slice::<T>().chunks(cols)) {
+            *o = dot_slices(x, y);
+        }
+    });
+}
+
+/// `out[k] = sum_j a[j,k] b[j,k]` for every column, in f64.
+#[track_caller]
+pub fn dot_cols(a: &Tensor, b: &Tensor, out: &mut [f64]) {
+    assert_eq!(a.numel(), b.numel(), "dot_cols: {:?} and {:?}", a.shape(), b.shape());
+    assert_eq!(a.cols(), out.len(), "dot_cols: {:?} into {}", a.shape(), out.len());
+    out.fill(0.0);
+    let cols = a.cols().max(1);
+    crate::dispatch!(a.dtype(), T => {
+        for (x, y) in a.as_slice::<T>().chunks(cols).zip(b.as_slice::<T>().chunks(cols)) {
+            Arch::new().dispatch(#[inline(always)] || {
+                for ((o, u), v) in out.iter_mut().zip(x).zip(y) {
+                    *o += u.to_f64() * v.to_f64();
+                }
+            });
+        }
+    });
+}
+
+/// Sum of every row, in f64.
+pub fn row_sums(a: &Tensor, out: &mut [f64]) {
+    let cols = a.cols().max(1);
+    crate::dispatch!(a.dtype(), T => {
+        for (o, x) in out.iter_mut().zip(a.as_slice::<T>().chunks(cols)) {
+            *o = lanes(x, x, #[inline(always)] |v, _| v);
+        }
+    });
+}
+
+/// Sum of every column of `a` in the dtype of `a`, row by row: the bias gradient.
+#[track_caller]
+pub fn col_sums(a: &Tensor, out: &mut Tensor) {
+    assert_eq!(a.cols(), out.numel(), "col_sums: {:?} into {:?}", a.shape(), out.shape());
+    let cols = a.cols().max(1);
+    crate::dispatch!(a.dtype(), T => {
+        let o = out.as_mut_slice::<T>();
+        o.fill(T::of(0.0));
+        for x in a.as_slice::<T>().chunks(cols) {
+            Arch::new().dispatch(#[inline(always)] || o.iter_mut().zip(x).for_each(|(s, &v)| *s += v));
+        }
+    });
+}
+
+/// Whether no element is NaN or infinite.
+pub fn all_finite(a: &Tensor) -> bool {
+    crate::dispatch!(a.dtype(), T => a.as_slice::<T>().iter().all(|v| v.finite()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DType, Rng};
+
+    #[test]
+    fn reductions_equal_naive_sums() {
+        let mut rng = Rng::new(9);
+        for (rows, cols) in [(1, 1), (3, 7), (5, 8), (4, 37)] {
+            let a = rng.normal_tensor([rows, cols], 1.0, DType::F64);
+            let b = rng.normal_tensor([rows, cols], 1.0, DType::F64);
+            let at = |r: usize, c: usize| a.at(r * cols + c) * b.at(r * cols + c);
+            let (mut by_row, mut by_col, mut sums) = (vec![0.0; rows], vec![0.0; cols], vec![0.0; rows]);
+            dot_rows(&a, &b, &mut by_row);
+            dot_cols(&a, &b, &mut by_col);
+            row_sums(&a, &mut sums);
+            let mut cols_of_a = Tensor::zeros([cols], DType::F64);
+            col_sums(&a, &mut cols_of_a);
+            for r in 0..rows {
+                assert!((by_row[r] - (0..cols).map(|c| at(r, c)).sum::<f64>()).abs() < 1e-13);
+                assert!((sums[r] - (0..cols).map(|c| a.at(r * cols + c)).sum::<f64>()).abs() < 1e-13);
+            }
+            for c in 0..cols {
+                assert!((by_col[c] - (0..rows).map(|r| at(r, c)).sum::<f64>()).abs() < 1e-13);
+                assert!((cols_of_a.at(c) - (0..rows).map(|r| a.at(r * cols + c)).sum::<f64>()).abs() < 1e-13);
+            }
+            assert!((dot(&a, &b) - by_row.iter().sum::<f64>()).abs() < 1e-12);
+        }
+    }
+
+    /// f32 inputs are widened before they are multiplied: no rounding of products to f32.
+    #[test]
+    fn f32_products_are_summed_in_f64() {
+        let a = Tensor::from_f64([2], &[1.0, 1e-5], DType::F32);
+        let tiny = f64::from(1e-5f32);
+        assert_eq!(dot(&a, &a), 1.0 + tiny * tiny);
+    }
+}
