@@ -1,1 +1,40 @@
-//! Under construction.
+/*!
+Data sets by name, from a `[data]` table to tensors.
+
+The cast: an [`Entry`] of the [`registry`] says what a data set is, which options it has and how to build it;
+[`parse_config`] turns a `[data]` table into a checked [`DataConfig`]; [`load`] builds or reads the data set, applies
+the options that every data set has (module `select` states their order) and hands back a [`Bundle`]: a train
+[`Dataset`], perhaps a validation and a test one, and the [`DataRecord`] that lets any other program choose the same
+examples again. [`Dataset::gather`] copies a batch, normalised, into a tensor without allocating.
+
+Real data sets are found on disk by [`Dirs`], downloaded by [`fetch::fetch`] and checked by [`fetch::verify`];
+[`contact_sheet`] draws a few examples per class as a PNG.
+
+Adding a data set = one file in `sets/` with an `ENTRY` + one word in the registry line of `sets/mod.rs`.
+
+Nothing here prints, and nothing here knows about networks. Everything random comes from
+`Rng::new(seed).child("data")` split by purpose, so that one option never disturbs the draws of another.
+*/
+
+mod config;
+mod contact;
+mod dataset;
+mod dirs;
+mod error;
+pub mod fetch;
+mod idx;
+mod load;
+mod names;
+mod record;
+mod registry;
+mod select;
+mod sets;
+
+pub use config::{ClassChoice, DataConfig, common_options, parse_config};
+pub use contact::contact_sheet;
+pub use dataset::{Dataset, Features, Targets};
+pub use dirs::Dirs;
+pub use error::{ConfigError, DataError};
+pub use load::{Bundle, load};
+pub use record::{ChangedLabel, DataRecord, Source, SourceFile};
+pub use registry::{Allowed, Download, Entry, Kind, OptionDoc, RemoteFile, entry, registry};

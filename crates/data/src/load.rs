@@ -1,0 +1,38 @@
+//! From a checked config to data in memory.
+
+use crate::registry::{Entry, Request};
+use crate::{DataConfig, DataError, DataRecord, Dataset, Dirs, config, entry, select};
+use realign_tensor::Rng;
+
+/// A data set ready to train on.
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    /// Examples to train on, label noise included.
+    pub train: Dataset,
+    /// Examples held out of the train file; `Some` when asked for.
+    pub validation: Option<Dataset>,
+    /// Test examples; `None` when the data set has none.
+    pub test: Option<Dataset>,
+    /// Train labels before label noise, in the order of `train`; `Some` when there is label noise.
+    pub clean_train_labels: Option<Vec<u32>>,
+    /// Name of every class of the run, in label order; empty for real targets.
+    pub class_names: Vec<String>,
+    /// What was chosen and changed; goes to `data.json`.
+    pub record: DataRecord,
+}
+
+/// Builds or reads the data set of `config` and applies its options in the order of module `select`.
+///
+/// Everything random comes from `Rng::new(config.seed or run_seed).child("data")`.
+///
+/// # Errors
+/// If files are missing or damaged, or an option does not fit the data.
+pub fn load(config: &DataConfig, run_seed: u64, dirs: &Dirs) -> Result<Bundle, DataError> {
+    let entry: &'static Entry = entry(&config.name)?;
+    let config = &config::checked(config)?;
+    let seed = config.seed.unwrap_or(run_seed);
+    let rng = Rng::new(seed).child("data");
+    let request = Request { entry, options: &config.options, rng: rng.child("generate"), dirs };
+    let raw = (entry.build)(&request)?;
+    select::apply(config, entry, raw, seed, &rng)
+}

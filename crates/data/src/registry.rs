@@ -1,0 +1,133 @@
+//! What a data set says about itself, and the table of all of them.
+
+use crate::{DataError, Dataset, Dirs, Source, config::Options, names, sets};
+use realign_tensor::Rng;
+use serde::Serialize;
+
+/// One data set: what it is, its options and how to get it.
+#[derive(Debug, Serialize)]
+pub struct Entry {
+    /// Name used in specs.
+    pub name: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    /// Made from a seed, or read from files.
+    pub kind: Kind,
+    /// Number of classes; `None` when an option sets it or the targets are real vectors.
+    pub classes: Option<usize>,
+    /// Class names in label order; empty when they are just numbers.
+    pub class_names: &'static [&'static str],
+    /// Shape of one example, in words where options set it.
+    pub shape: &'static str,
+    /// What to cite, as BibTeX.
+    pub citation: &'static str,
+    /// Under which terms the examples may be used.
+    pub licence: &'static str,
+    /// Options of this data set alone ([`crate::common_options`] has those of all).
+    pub options: &'static [OptionDoc],
+    /// Files and where to get them; `None` for procedural sets.
+    pub download: Option<Download>,
+    /// Builds or reads the whole data set before any common option is applied.
+    #[serde(skip)]
+    pub(crate) build: fn(&Request<'_>) -> Result<Raw, DataError>,
+}
+
+/// Where examples come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Made from the seed; needs nothing.
+    Procedural,
+    /// Read from files.
+    Real,
+}
+
+/// One option of a data set.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct OptionDoc {
+    /// Key in `[data]`.
+    pub name: &'static str,
+    /// Default as written in a spec, words without quotes; `none` when the option is off unless given.
+    pub default: &'static str,
+    /// What it does, with units.
+    pub meaning: &'static str,
+    /// Type and range.
+    pub allowed: Allowed,
+}
+
+/// Type and range of an option.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Allowed {
+    /// An integer from..=to.
+    Size(usize, usize),
+    /// A finite number from..=to.
+    Real(f64, f64),
+    /// true or false.
+    Flag,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// A number of classes or a list of labels.
+    Classes,
+}
+
+/// The files of a real data set and where to get them.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Download {
+    /// Sub-folder that `fetch` fills.
+    pub folder: &'static str,
+    /// Sub-folders in which the files are looked for, in order; "" is the data folder itself.
+    pub folders: &'static [&'static str],
+    /// Base addresses, tried in turn.
+    pub mirrors: &'static [&'static str],
+    /// The files.
+    pub files: &'static [RemoteFile],
+}
+
+/// One published file.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct RemoteFile {
+    /// File name, also the end of its address.
+    pub name: &'static str,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// SHA-256 in hexadecimal.
+    pub sha256: &'static str,
+    /// SHA-256 of the unpacked file.
+    pub unpacked_sha256: &'static str,
+}
+
+/// What a data set is built from.
+pub(crate) struct Request<'a> {
+    pub(crate) entry: &'static Entry,
+    pub(crate) options: &'a Options,
+    /// The sub-tree that this data set draws its examples from.
+    pub(crate) rng: Rng,
+    pub(crate) dirs: &'a Dirs,
+}
+
+/// A whole data set before any common option is applied.
+#[derive(Debug)]
+pub(crate) struct Raw {
+    pub(crate) train: Dataset,
+    pub(crate) test: Option<Dataset>,
+    pub(crate) source: Source,
+}
+
+/// All data sets.
+pub fn registry() -> &'static [Entry] {
+    sets::ALL
+}
+
+/// The data set called `name`.
+///
+/// # Errors
+/// For an unknown name; the message has the nearest known one.
+pub fn entry(name: &str) -> Result<&'static Entry, DataError> {
+    registry().iter().find(|e| e.name == name).ok_or_else(|| DataError::Unknown(unknown(name)))
+}
+
+pub(crate) fn unknown(name: &str) -> String {
+    let known: Vec<&str> = registry().iter().map(|e| e.name).collect();
+    format!("unknown data set \"{name}\"; {}", names::suggest(name, &known))
+}

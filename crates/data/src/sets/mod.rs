@@ -1,0 +1,13 @@
+//! One file per data set; the last line is the registry.
+
+mod idx_pair;
+
+/// A data set is a module here with an `ENTRY`.
+macro_rules! datasets {
+    ($($name:ident),* $(,)?) => {
+        $(mod $name;)*
+        pub(crate) static ALL: &[crate::registry::Entry] = &[$($name::ENTRY),*];
+    };
+}
+
+datasets! { digits, gaussians, teacher, mnist, fashion_mnist }
