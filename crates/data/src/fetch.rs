@@ -155,7 +155,10 @@ fn status(file: &RemoteFile, path: &Path) -> Result<FileStatus, DataError> {
 
 fn files_of(entry: &'static Entry) -> Result<&'static Download, DataError> {
     let message = || "it is made from its seed, so there are no files".to_owned();
-    entry.download.as_ref().ok_or_else(|| DataError::Unfit { name: entry.name.to_owned(), message: message() })
+    entry
+        .download
+        .as_ref()
+        .ok_or_else(|| DataError::Unfit { name: entry.name.to_owned(), message: message() })
 }
 
 /// Size and SHA-256 of a file, read in pieces.

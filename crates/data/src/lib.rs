@@ -3,7 +3,7 @@ Data sets by name, from a `[data]` table to tensors.
 
 The cast: an [`Entry`] of the [`registry`] says what a data set is, which options it has and how to build it;
 [`parse_config`] turns a `[data]` table into a checked [`DataConfig`]; [`load`] builds or reads the data set, applies
-the options that every data set has (module `select` states their order) and hands back a [`Bundle`]: a train
+the options that every data set has and hands back a [`Bundle`]: a train
 [`Dataset`], perhaps a validation and a test one, and the [`DataRecord`] that lets any other program choose the same
 examples again. [`Dataset::gather`] copies a batch, normalised, into a tensor without allocating.
 

@@ -21,7 +21,11 @@ pub struct Bundle {
     pub record: DataRecord,
 }
 
-/// Builds or reads the data set of `config` and applies its options in the order of module `select`.
+/// Builds or reads the data set of `config` and applies its options in this order: `normalize` (constants of the whole
+/// train set), `classes` (train and test; labels renumbered from 0 in ascending order), `validation` (moved out of train),
+/// `subset` (of the train examples left), `label_noise` (exactly round(fraction x n) of the n train examples left;
+/// validation and test stay clean). Chosen examples keep their original order, and no option disturbs the draws of
+/// another.
 ///
 /// Everything random comes from `Rng::new(config.seed or run_seed).child("data")`.
 ///

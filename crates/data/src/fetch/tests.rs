@@ -52,7 +52,8 @@ fn answer(stream: TcpStream, mirrors: &[Mirror], log: &Log) -> std::io::Result<(
     let mut lines = BufReader::new(stream.try_clone()?).lines();
     let path = lines.next().unwrap()?.split(' ').nth(1).unwrap().to_owned();
     let headers: Vec<String> = lines.map_while(Result::ok).take_while(|l| !l.is_empty()).collect();
-    let range = headers.iter().find_map(|h| h.to_lowercase().strip_prefix("range: bytes=").map(str::to_owned));
+    let range =
+        headers.iter().find_map(|h| h.to_lowercase().strip_prefix("range: bytes=").map(str::to_owned));
     log.lock().unwrap().push(format!("{path} {}", range.clone().unwrap_or_default()));
     let from: usize = range.and_then(|r| r.trim_end_matches('-').parse().ok()).unwrap_or(0);
     let k: usize = path.split('/').nth(1).unwrap().parse().unwrap();
@@ -64,7 +65,10 @@ fn reply(mut stream: TcpStream, mirror: Mirror, from: usize) -> std::io::Result<
     let mut from = from;
     match mirror {
         Mirror::Missing => {
-            return write!(stream, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            return write!(
+                stream,
+                "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            );
         }
         Mirror::Wrong => bytes[1000] ^= 1,
         Mirror::Long => bytes.push(0),

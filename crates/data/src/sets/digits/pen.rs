@@ -116,7 +116,7 @@ impl Pen {
             self.trace(hand);
             self.ends.push(self.dots.len());
         }
-        self.centre(hand.shift);
+        self.centre(hand);
         self.gap.fill(f32::MAX);
         let mut begin = 0;
         for &end in &self.ends {
@@ -165,12 +165,10 @@ impl Pen {
         }
     }
 
-    /// Puts the middle of the dots into the middle of the image, then shifts.
-    fn centre(&mut self, (dx, dy): (f32, f32)) {
-        let n = self.dots.len() as f32;
-        let (sx, sy) = self.dots.iter().fold((0.0, 0.0), |(x, y), d| (x + d.x, y + d.y));
-        let middle = (SIDE as f32 - 1.0) / 2.0;
-        let (dx, dy) = (middle + dx - sx / n, middle + dy - sy / n);
+    /// Puts the centre of mass of the dots into the middle of the image, shifts it, and keeps the ink off the border.
+    fn centre(&mut self, hand: &Hand) {
+        let dx = offset(self.dots.iter().map(|d| d.x), hand.shift.0, hand.radius);
+        let dy = offset(self.dots.iter().map(|d| d.y), hand.shift.1, hand.radius);
         self.dots.iter_mut().for_each(|d| (d.x, d.y) = (d.x + dx, d.y + dy));
     }
 
@@ -187,6 +185,18 @@ impl Pen {
             *pixel = (hand.ink * grain * ink) as u8;
         }
     }
+}
+
+/// What to add to these coordinates: their mean to the middle plus `shift`, changed as little as keeps them `radius` and
+/// one pixel from the border (if they fit).
+fn offset(values: impl ExactSizeIterator<Item = f32>, shift: f32, radius: f32) -> f32 {
+    let (n, last) = (values.len() as f32, SIDE as f32 - 1.0);
+    let (low, high, sum) =
+        values.fold((f32::MAX, f32::MIN, 0.0), |(low, high, sum), v| (v.min(low), v.max(high), sum + v));
+    let margin = radius + 1.0;
+    let (least, most) = (margin - low, last - margin - high);
+    let wanted = last / 2.0 + shift - sum / n;
+    if least <= most { wanted.clamp(least, most) } else { 0.5 * (least + most) }
 }
 
 /// The curve through b (t = 0) and c (t = 1) with neighbours a and d.
