@@ -90,6 +90,10 @@ pub trait Element:
     #[doc(hidden)]
     fn slice_mut(t: &mut Tensor) -> Option<&mut [Self]>;
     #[doc(hidden)]
+    fn of_slice(s: crate::Slice<'_>) -> Option<&[Self]>;
+    #[doc(hidden)]
+    fn of_slice_mut(s: crate::SliceMut<'_>) -> Option<&mut [Self]>;
+    #[doc(hidden)]
     fn wrap(v: Vec<Self>) -> crate::tensor::Storage;
 }
 
@@ -133,6 +137,18 @@ macro_rules! element {
             fn slice_mut(t: &mut Tensor) -> Option<&mut [Self]> {
                 match t.storage_mut() {
                     crate::tensor::Storage::$variant(v) => Some(v),
+                    _ => None,
+                }
+            }
+            fn of_slice(s: crate::Slice<'_>) -> Option<&[Self]> {
+                match s {
+                    crate::Slice::$variant(v) => Some(v),
+                    _ => None,
+                }
+            }
+            fn of_slice_mut(s: crate::SliceMut<'_>) -> Option<&mut [Self]> {
+                match s {
+                    crate::SliceMut::$variant(v) => Some(v),
                     _ => None,
                 }
             }

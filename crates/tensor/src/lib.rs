@@ -16,10 +16,12 @@ pub mod ops;
 mod par;
 mod rng;
 mod shape;
+mod slice;
 mod tensor;
 
 pub use dtype::{DType, Element};
 pub use par::Par;
 pub use rng::Rng;
 pub use shape::Shape;
+pub use slice::{Slice, SliceMut};
 pub use tensor::Tensor;

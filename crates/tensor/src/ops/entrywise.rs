@@ -12,6 +12,13 @@ fn each<T: Element>(y: &mut [T], f: impl Fn(T) -> T) {
     );
 }
 
+/// `y[i] = f(y[i], x[i])` over two slices, compiled for several instruction sets. `f` should be `#[inline(always)]`.
+#[inline(always)]
+#[track_caller]
+pub fn zip_each<T: Element>(y: &mut [T], x: &[T], f: impl Fn(T, T) -> T) {
+    zip(y, x, f);
+}
+
 #[inline(always)]
 #[track_caller]
 fn zip<T: Element>(y: &mut [T], x: &[T], f: impl Fn(T, T) -> T) {

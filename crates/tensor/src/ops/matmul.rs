@@ -7,7 +7,7 @@ form splits rows and columns but never the inner dimension, so the bits do not d
 */
 #![allow(unsafe_code)] // raw-pointer views with strides; every access is bounds-checked in the constructors
 
-use crate::{Element, Par, Tensor};
+use crate::{Element, Par, SliceMut, Tensor};
 use std::marker::PhantomData;
 use std::ops::Range;
 
@@ -148,7 +148,12 @@ pub fn matmul_nn(dx: &mut Tensor, accum: Accum, delta: &Tensor, w: &Tensor, par:
 
 /// Rows `rows` of `deltaᵀ x`, the update direction of these units, into `g` (rows.len() x inputs).
 #[track_caller]
-pub fn matmul_tn_rows<T: Element>(g: &mut [T], delta: &Tensor, x: &Tensor, rows: Range<usize>, par: Par) {
+pub fn matmul_tn_rows(g: SliceMut<'_>, delta: &Tensor, x: &Tensor, rows: Range<usize>, par: Par) {
+    crate::dispatch!(delta.dtype(), T => tn_rows(g.get::<T>(), delta, x, rows, par));
+}
+
+#[track_caller]
+fn tn_rows<T: Element>(g: &mut [T], delta: &Tensor, x: &Tensor, rows: Range<usize>, par: Par) {
     let (n, o, i) = (delta.rows(), delta.cols(), x.cols());
     assert!(rows.end <= o, "matmul_tn_rows: rows {rows:?} of {o}");
     let d = &delta.as_slice::<T>()[rows.start.min(n * o)..];
@@ -209,7 +214,7 @@ mod tests {
             close(&dx.to_f64_vec(), &want, o + 1, dtype);
             let first = o / 3;
             let mut g = Tensor::zeros([o - first, i], dtype);
-            crate::dispatch!(dtype, T => matmul_tn_rows::<T>(g.as_mut_slice(), &d, &x, first..o, Par::Seq));
+            matmul_tn_rows(g.slice_mut(), &d, &x, first..o, Par::Seq);
             close(&g.to_f64_vec(), &naive(&transpose(&dv, n, o), &xv, o, n, i)[first * i..], n, dtype);
         }
     }

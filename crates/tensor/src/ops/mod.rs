@@ -6,7 +6,7 @@ mod reduce;
 
 pub use entrywise::{
     add_assign, add_bias, axpy, leaky_relu, leaky_relu_back, mul_assign, scale, sigmoid, sigmoid_back,
-    sign_scaled, tanh, tanh_back,
+    sign_scaled, tanh, tanh_back, zip_each,
 };
 pub use matmul::{Accum, MatMut, MatRef, gemm, matmul_nn, matmul_nt, matmul_tn_rows};
 pub use reduce::{all_finite, col_sums, dot, dot_cols, dot_rows, norm_sq, row_sums};

@@ -1,0 +1,100 @@
+//! Adam: `m = b1 m + (1-b1) g; v = b2 v + (1-b2) g²; dW = -eta (m/(1-b1^t)) / (√(v/(1-b2^t)) + eps)`, g = clip G + lambda W.
+//!
+//! Kingma & Ba, ICLR 2015; decay coupled as in PyTorch's `Adam`. See `adamw` for the decoupled form.
+
+use super::{At, Optimizer, fraction};
+use crate::ConfigError;
+use crate::registry::{self, Entry, Opt};
+use crate::rules::non_negative;
+use realign_tensor::{Element, Slice, SliceMut, dispatch};
+use serde::Deserialize;
+use toml::Table;
+
+pub(super) const OPTIONS: &[Opt] = &[
+    Opt { name: "beta1", default: "0.9", meaning: "memory of the mean, 0 <= beta1 < 1" },
+    Opt { name: "beta2", default: "0.999", meaning: "memory of the square, 0 <= beta2 < 1" },
+    Opt { name: "eps", default: "1e-8", meaning: "added to the root, > 0" },
+    Opt { name: "weight_decay", default: "0.0", meaning: "λ >= 0" },
+];
+
+pub(super) const ENTRY: Entry<dyn Optimizer> = Entry {
+    name: "adam",
+    summary: "Adam, weight decay coupled.",
+    formula: "dW = −η m̂ / (√v̂ + ε)",
+    citation: "@inproceedings{kingma2015, author={Kingma, Diederik P. and Ba, Jimmy}, title={Adam: A method for stochastic optimization}, booktitle={ICLR}, year={2015}}",
+    options: OPTIONS,
+    build: |table| Ok(Box::new(Adam { options: options(table)?, decoupled: false })),
+};
+
+pub(super) fn options(table: Table) -> Result<Options, ConfigError> {
+    let o: Options = registry::parse(table)?;
+    fraction("beta1", o.beta1)?;
+    fraction("beta2", o.beta2)?;
+    non_negative("weight_decay", o.weight_decay)?;
+    if !(o.eps > 0.0 && o.eps.is_finite()) {
+        return Err(ConfigError::new("eps", format!("must be above 0, got {}", o.eps)));
+    }
+    Ok(o)
+}
+
+/// Settings shared by both forms.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Options {
+    beta1: f64,
+    beta2: f64,
+    eps: f64,
+    weight_decay: f64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0 }
+    }
+}
+
+/// Adam and AdamW: they differ in where the decay acts.
+pub(super) struct Adam {
+    pub(super) options: Options,
+    pub(super) decoupled: bool,
+}
+
+impl Adam {
+    fn run<T: Element>(&self, at: At, w: &mut [T], g: &[T], m: &mut [T], v: &mut [T], out: Option<&mut [T]>) {
+        let o = &self.options;
+        let of = T::of;
+        let (b1, b2, eps, clip) = (of(o.beta1), of(o.beta2), of(o.eps), of(at.clip));
+        let (c1, c2) = (of(1.0 - o.beta1), of(1.0 - o.beta2));
+        let power = i32::try_from(at.step).unwrap_or(i32::MAX);
+        let rate = of(at.lr / (1.0 - o.beta1.powi(power)));
+        let root = of(1.0 / (1.0 - o.beta2.powi(power)).sqrt());
+        let coupled = of(if self.decoupled { 0.0 } else { o.weight_decay });
+        let shrink = of(if self.decoupled { at.lr * o.weight_decay } else { 0.0 });
+        let mut out = out.map(|o| o.iter_mut());
+        for (((w, &g), m), v) in w.iter_mut().zip(g).zip(m).zip(v) {
+            let g = clip * g + coupled * *w;
+            *m = b1 * *m + c1 * g;
+            *v = b2 * *v + c2 * g * g;
+            let step = rate * *m / (Element::sqrt(*v) * root + eps);
+            if let Some(d) = out.as_mut().and_then(Iterator::next) {
+                *d = -step;
+            }
+            *w = *w - shrink * *w - step;
+        }
+    }
+}
+
+impl Optimizer for Adam {
+    fn name(&self) -> &'static str {
+        if self.decoupled { "adamw" } else { "adam" }
+    }
+
+    fn memory(&self) -> &'static [&'static str] {
+        &["exp_avg", "exp_avg_sq"]
+    }
+
+    fn update(&self, at: At, w: SliceMut<'_>, g: Slice<'_>, memory: [Option<SliceMut<'_>>; 2], out: Option<SliceMut<'_>>) {
+        let [Some(m), Some(v)] = memory else { panic!("adam needs two memories") };
+        dispatch!(g.dtype(), T => self.run::<T>(at, w.get(), g.get(), m.get(), v.get(), out.map(SliceMut::get)));
+    }
+}

@@ -1,0 +1,66 @@
+/*!
+Optimizers: from update directions to increments, in one pass over the weights.
+
+Every optimizer states its increment as `dW = -eta G + R`; [`Optimizer::update`] can hand out the increment without this
+step's weight decay, so that a rule's feedback may follow it. Decay is coupled (added to G) in `sgd` and `adam`, as in PyTorch,
+and decoupled in `adamw`.
+*/
+
+mod adam;
+mod adamw;
+mod clip;
+mod schedule;
+mod sgd;
+
+pub use clip::Clip;
+pub use schedule::{SCHEDULES, Schedule};
+
+use crate::ConfigError;
+use crate::registry::{self, Entry};
+use realign_tensor::{Slice, SliceMut};
+use toml::Table;
+
+/// When and how strongly a step is applied.
+#[derive(Clone, Copy, Debug)]
+pub struct At {
+    /// Learning rate eta of this step.
+    pub lr: f64,
+    /// Number of this step, from 1.
+    pub step: u64,
+    /// Factor on G from clipping (1 without).
+    pub clip: f64,
+}
+
+/// Applies update directions. Stateless: its memory is handed in, one buffer per name in [`Optimizer::memory`].
+pub trait Optimizer: Send + Sync {
+    /// Registry word.
+    fn name(&self) -> &'static str;
+
+    /// Names of the buffers kept per parameter, each of the parameter's shape (at most two).
+    fn memory(&self) -> &'static [&'static str];
+
+    /// Moves a run of entries `w` along `g`, updating `memory`; writes the increment without its decay if asked.
+    fn update(&self, at: At, w: SliceMut<'_>, g: Slice<'_>, memory: [Option<SliceMut<'_>>; 2], increment: Option<SliceMut<'_>>);
+}
+
+macro_rules! optimizers {
+    ($($module:ident),*) => {
+        /// All optimizers by name.
+        pub static OPTIMIZERS: &[Entry<dyn Optimizer>] = &[$($module::ENTRY),*];
+    };
+}
+optimizers!(sgd, adam, adamw);
+
+/// Builds an optimizer from its table (`name` and options, without `lr`, `schedule` and `clip`).
+pub fn build(table: Table) -> Result<Box<dyn Optimizer>, ConfigError> {
+    registry::build(OPTIMIZERS, "optimizer", table)
+}
+
+/// Reads `{ name = "constant", ... }`.
+pub fn schedule(table: Table) -> Result<Box<dyn Schedule>, ConfigError> {
+    registry::build(SCHEDULES, "schedule", table)
+}
+
+pub(crate) fn fraction(key: &str, value: f64) -> Result<(), ConfigError> {
+    if (0.0..1.0).contains(&value) { Ok(()) } else { Err(ConfigError::new(key, format!("must be in 0 <= {key} < 1, got {value}"))) }
+}

@@ -1,0 +1,94 @@
+//! Stochastic gradient descent, PyTorch's form: `g = clip G + lambda W; v = mu v + g; dW = -eta v` (Nesterov: `-eta (g + mu v)`).
+//!
+//! Polyak 1964; Nesterov 1983; Sutskever et al. 2013. Without momentum the increment without decay is `-eta clip G` exactly.
+
+use super::{At, Optimizer, fraction};
+use crate::ConfigError;
+use crate::registry::{self, Entry, Opt};
+use crate::rules::non_negative;
+use realign_tensor::{Element, Slice, SliceMut, dispatch};
+use serde::Deserialize;
+
+pub(super) const ENTRY: Entry<dyn Optimizer> = Entry {
+    name: "sgd",
+    summary: "Stochastic gradient descent with momentum, Nesterov's form and weight decay.",
+    formula: "g = G + λW, v ← μv + g, dW = −η v",
+    citation: "",
+    options: &[
+        Opt { name: "momentum", default: "0.0", meaning: "μ, 0 <= μ < 1" },
+        Opt { name: "nesterov", default: "false", meaning: "look ahead: dW = −η (g + μ v)" },
+        Opt { name: "weight_decay", default: "0.0", meaning: "λ >= 0, coupled" },
+    ],
+    build: |table| {
+        let o: Sgd = registry::parse(table)?;
+        fraction("momentum", o.momentum)?;
+        non_negative("weight_decay", o.weight_decay)?;
+        if o.nesterov && o.momentum == 0.0 {
+            return Err(ConfigError::new("nesterov", "needs momentum above 0"));
+        }
+        Ok(Box::new(o))
+    },
+};
+
+/// See the module's formula.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sgd {
+    momentum: f64,
+    nesterov: bool,
+    weight_decay: f64,
+}
+
+impl Sgd {
+    fn run<T: Element>(&self, at: At, w: &mut [T], g: &[T], v: Option<&mut [T]>, out: Option<&mut [T]>) {
+        let (eta, clip) = (T::of(at.lr), T::of(at.clip));
+        let (mu, lambda) = (T::of(self.momentum), T::of(self.weight_decay));
+        let plain = at.clip == 1.0 && self.weight_decay == 0.0;
+        match (v, out) {
+            (None, None) if plain => realign_tensor::ops::zip_each(w, g, #[inline(always)] |w, g| w - eta * g),
+            (None, None) => {
+                realign_tensor::ops::zip_each(w, g, #[inline(always)] |w, g| w - eta * (clip * g + lambda * w));
+            }
+            (None, Some(out)) => {
+                for ((w, &g), d) in w.iter_mut().zip(g).zip(out) {
+                    *d = -(eta * (clip * g));
+                    // The same arithmetic as without `out`, so that asking for the increment changes no bit.
+                    *w = if plain { *w - eta * g } else { *w - eta * (clip * g + lambda * *w) };
+                }
+            }
+            (Some(v), out) => {
+                let nesterov = self.nesterov;
+                let step = #[inline(always)]
+                |w: T, g: T, v: &mut T| {
+                    let g = clip * g + lambda * w;
+                    *v = mu * *v + g;
+                    if nesterov { g + mu * *v } else { *v }
+                };
+                match out {
+                    None => w.iter_mut().zip(g).zip(v).for_each(|((w, &g), v)| *w -= eta * step(*w, g, v)),
+                    Some(out) => {
+                        for (((w, &g), v), d) in w.iter_mut().zip(g).zip(v).zip(out) {
+                            let move_by = eta * step(*w, g, v);
+                            *d = eta * lambda * *w - move_by;
+                            *w -= move_by;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Optimizer for Sgd {
+    fn name(&self) -> &'static str {
+        "sgd"
+    }
+
+    fn memory(&self) -> &'static [&'static str] {
+        if self.momentum > 0.0 { &["momentum"] } else { &[] }
+    }
+
+    fn update(&self, at: At, w: SliceMut<'_>, g: Slice<'_>, [v, _]: [Option<SliceMut<'_>>; 2], out: Option<SliceMut<'_>>) {
+        dispatch!(g.dtype(), T => self.run::<T>(at, w.get(), g.get(), v.map(SliceMut::get), out.map(SliceMut::get)));
+    }
+}

@@ -1,0 +1,124 @@
+//! One shape for every registry: a name, what to show a user, and how to build the thing from its table.
+
+use crate::ConfigError;
+use serde::de::DeserializeOwned;
+use toml::{Table, Value};
+
+/// One option of a registered component, as shown to users and checked against.
+#[derive(Clone, Copy, Debug, serde::Serialize)]
+pub struct Opt {
+    /// Key in the component's table.
+    pub name: &'static str,
+    /// Default, written as in TOML.
+    pub default: &'static str,
+    /// Meaning and allowed values.
+    pub meaning: &'static str,
+}
+
+/// A registered component of kind `T`.
+pub struct Entry<T: ?Sized> {
+    /// The word used in specs.
+    pub name: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    /// The defining formula, in Unicode.
+    pub formula: &'static str,
+    /// BibTeX of the source; empty for folklore.
+    pub citation: &'static str,
+    /// The options it takes.
+    pub options: &'static [Opt],
+    /// Builds it from its table without the `name` key.
+    pub build: fn(Table) -> Result<Box<T>, ConfigError>,
+}
+
+impl<T: ?Sized> Entry<T> {
+    /// Builds the component, refusing unknown options by name.
+    pub fn make(&self, options: Table) -> Result<Box<T>, ConfigError> {
+        let known: Vec<&str> = self.options.iter().map(|o| o.name).collect();
+        for key in options.keys() {
+            if !known.contains(&key.as_str()) {
+                return Err(ConfigError::new(key, format!("\"{}\" has no option \"{key}\"{}", self.name, suggest(key, &known))));
+            }
+        }
+        (self.build)(options)
+    }
+}
+
+/// Finds `name` among the entries of `kind`, or names the nearest and all known ones.
+pub fn find<'a, T: ?Sized>(entries: &'a [Entry<T>], kind: &str, name: &str) -> Result<&'a Entry<T>, ConfigError> {
+    let known: Vec<&str> = entries.iter().map(|e| e.name).collect();
+    entries
+        .iter()
+        .find(|e| e.name == name)
+        .ok_or_else(|| ConfigError::new("name", format!("unknown {kind} \"{name}\"{}", suggest(name, &known))))
+}
+
+/// Splits a table into its `name` and the rest, finds the entry and builds it.
+pub fn build<T: ?Sized>(entries: &[Entry<T>], kind: &str, mut table: Table) -> Result<Box<T>, ConfigError> {
+    let name = match table.remove("name") {
+        Some(Value::String(s)) => s,
+        Some(other) => return Err(ConfigError::new("name", format!("expected a string, got {other}"))),
+        None => return Err(ConfigError::new("name", format!("missing: which {kind}?"))),
+    };
+    find(entries, kind, &name)?.make(table)
+}
+
+/// Deserialises a component's own struct, turning serde's complaint into the key at fault.
+pub fn parse<C: DeserializeOwned>(table: Table) -> Result<C, ConfigError> {
+    // One key at a time tells which one is at fault without any help from the deserialiser.
+    let whole = Value::Table(table.clone()).try_into::<C>();
+    whole.map_err(|e| {
+        let message = e.message().to_string();
+        let culprit = table.iter().find(|(key, value)| {
+            let one: Table = [((*key).clone(), (*value).clone())].into_iter().collect();
+            Value::Table(one).try_into::<C>().is_err_and(|e| !e.message().starts_with("missing field"))
+        });
+        let (key, shown) = culprit.map_or(("", String::new()), |(k, v)| (k.as_str(), format!(" (given: {v})")));
+        ConfigError::new(key, format!("{message}{shown}"))
+    })
+}
+
+/// `; did you mean "x"? known: a, b, c`.
+pub fn suggest(word: &str, known: &[&str]) -> String {
+    let near = known.iter().map(|k| (distance(word, k), *k)).min().filter(|(d, k)| *d <= 1 + k.len() / 3);
+    let hint = near.map(|(_, k)| format!("; did you mean \"{k}\"?")).unwrap_or_default();
+    if known.is_empty() { format!("{hint}; it takes none") } else { format!("{hint} known: {}", known.join(", ")) }
+}
+
+/// Edit distance with transpositions counted once (optimal string alignment).
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut d = vec![vec![0usize; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            d[i][j] = if i == 0 || j == 0 {
+                i + j
+            } else {
+                let mut best = (d[i - 1][j] + 1).min(d[i][j - 1] + 1).min(d[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]));
+                if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                    best = best.min(d[i - 2][j - 2] + 1);
+                }
+                best
+            };
+        }
+    }
+    d[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_are_the_textbook_ones() {
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("sing_fa", "sign_fa"), 1);
+        assert_eq!(distance("", "abc"), 3);
+    }
+
+    #[test]
+    fn far_words_get_no_suggestion() {
+        assert_eq!(suggest("sing_fa", &["bp", "sign_fa"]), "; did you mean \"sign_fa\"? known: bp, sign_fa");
+        assert_eq!(suggest("zebra", &["bp", "fa"]), " known: bp, fa");
+    }
+}

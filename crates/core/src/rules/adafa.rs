@@ -1,0 +1,75 @@
+//! Adaptive feedback alignment, OUR RECONSTRUCTION in Kolen-Pollack form: `M_l = B_l`,
+//! `dB_l = kappa (dW_l without its decay) − eta decay B_l`.
+//!
+//! The definition of adaFA in Robertson & Koyejo (ICML 2024) is not in any text available to us. We take this form because
+//! among natural adaptive rules it is the one with a conservation law: ‖B_{l+1}[:,k]‖²/(2 kappa) − ½‖W_l[k,:]‖². With equal decay
+//! of W and B, B − kappa W shrinks by exactly (1 − eta decay) per step, so B aligns with W. Kolen & Pollack 1994; Akrout et al. 2019.
+
+use super::{Feedback, FeedbackInit, Rule, Step, non_negative};
+use crate::network::{Errors, Network, Trace, sweep};
+use crate::registry::{self, Entry, Opt};
+use realign_tensor::{Par, Rng, ops};
+use serde::Deserialize;
+
+pub(super) const ENTRY: Entry<dyn Rule> = Entry {
+    name: "adafa",
+    summary: "Adaptive FA (our reconstruction, Kolen-Pollack form): the feedback receives the forward weight's own update.",
+    formula: "δ_l = φ'(z_l) ∘ (B_{l+1}ᵀ δ_{l+1}), dB = κ dW − η·decay·B",
+    citation: "@inproceedings{akrout2019, author={Akrout, Mohamed and Wilson, Collin and Humphreys, Peter C. and Lillicrap, Timothy and Tweed, Douglas}, title={Deep learning without weight transport}, booktitle={NeurIPS}, year={2019}}",
+    options: &[
+        Opt { name: "kappa", default: "1.0", meaning: "share of W's increment that B receives, > 0" },
+        Opt { name: "decay", default: "0.0", meaning: "decay of B, eta * decay per step, >= 0" },
+    ],
+    build: |table| {
+        let rule: AdaFa = registry::parse(table)?;
+        non_negative("kappa", rule.kappa)?;
+        non_negative("decay", rule.decay)?;
+        Ok(Box::new(rule))
+    },
+};
+
+/// See the module's formula.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdaFa {
+    /// Share of W's increment that B receives.
+    pub kappa: f64,
+    /// Decay of B.
+    pub decay: f64,
+}
+
+impl Default for AdaFa {
+    fn default() -> Self {
+        AdaFa { kappa: 1.0, decay: 0.0 }
+    }
+}
+
+impl Rule for AdaFa {
+    fn name(&self) -> &'static str {
+        "adafa"
+    }
+
+    fn feedback(&self, net: &Network, init: &FeedbackInit, rng: &Rng) -> Feedback {
+        init.make(net, rng)
+    }
+
+    fn errors(&self, net: &Network, b: &mut Feedback, trace: &Trace, errors: &mut Errors, par: Par) {
+        let b = &*b;
+        sweep(net, trace, errors, |node| b.get(node), par);
+    }
+
+    fn wants_increments(&self) -> bool {
+        true
+    }
+
+    fn adapt(&self, b: &mut Feedback, step: &Step<'_>) {
+        for &node in step.net.weighted() {
+            if let (Some(b), Some(dw)) = (b.at_mut(node), (step.increments)(node)) {
+                if self.decay > 0.0 {
+                    ops::scale(b, 1.0 - step.lr * self.decay);
+                }
+                ops::axpy(b, dw, self.kappa);
+            }
+        }
+    }
+}

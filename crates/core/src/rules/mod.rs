@@ -1,0 +1,77 @@
+/*!
+Learning rules: how the error travels back, what the feedback weights are, how they change.
+
+A rule is three small functions and only `errors` is required. The struct that implements a rule is its configuration.
+Adding one is one file here and one word in the registry line.
+*/
+
+use crate::ConfigError;
+use crate::init::{Feedback, FeedbackInit};
+use crate::network::{Errors, Network, NodeId, Trace};
+use crate::registry::{self, Entry};
+use realign_tensor::{Par, Rng, Tensor};
+use toml::Table;
+
+macro_rules! rules {
+    ($($module:ident),*) => {
+        $(pub mod $module;)*
+        /// All learning rules by name.
+        pub static RULES: &[Entry<dyn Rule>] = &[$($module::ENTRY),*];
+    };
+}
+rules!(bp, fa, sign_fa, adafa, tracking, frozen, shallow);
+
+/// What one optimizer step did to a weight, for rules whose feedback moves.
+pub struct Step<'a> {
+    /// The network after the step.
+    pub net: &'a Network,
+    /// Increment of W at a node without its weight decay, if the rule asked for it.
+    pub increments: &'a dyn Fn(NodeId) -> Option<&'a Tensor>,
+    /// Learning rate of the step.
+    pub lr: f64,
+}
+
+/// A learning rule.
+pub trait Rule: Send + Sync {
+    /// Registry word.
+    fn name(&self) -> &'static str;
+
+    /// The widths actually built for the widths asked for: only baselines that replace the network change them.
+    fn widths(&self, widths: &[usize]) -> Vec<usize> {
+        widths.to_vec()
+    }
+
+    /// Feedback weights at the start.
+    fn feedback(&self, _net: &Network, _init: &FeedbackInit, _rng: &Rng) -> Feedback {
+        Feedback::none()
+    }
+
+    /// Sends the signal at the output back. `b` may be used for scratch that follows from W.
+    fn errors(&self, net: &Network, b: &mut Feedback, trace: &Trace, errors: &mut Errors, par: Par);
+
+    /// Whether the weight at this node is trained.
+    fn trains(&self, _net: &Network, _node: NodeId) -> bool {
+        true
+    }
+
+    /// Whether [`Rule::adapt`] needs the increments of W.
+    fn wants_increments(&self) -> bool {
+        false
+    }
+
+    /// Plasticity of the feedback path, after the weights have moved.
+    fn adapt(&self, _b: &mut Feedback, _step: &Step<'_>) {}
+}
+
+/// Builds a rule from its table (`name` and options).
+pub fn build(table: Table) -> Result<Box<dyn Rule>, ConfigError> {
+    registry::build(RULES, "rule", table)
+}
+
+pub(crate) fn non_negative(key: &str, value: f64) -> Result<(), ConfigError> {
+    if value.is_finite() && value >= 0.0 {
+        Ok(())
+    } else {
+        Err(ConfigError::new(key, format!("must be a number >= 0, got {value}")))
+    }
+}

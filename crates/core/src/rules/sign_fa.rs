@@ -1,0 +1,88 @@
+//! Sign feedback alignment (uniform sign, sign-symmetry): `M_l = c sign(W_l(t))`, sign(0) = 0.
+//!
+//! Liao, Leibo & Poggio, AAAI 2016; Xiao et al. 2018; Moskovitz et al. 2018. Conserved per hidden unit by the flow:
+//! c‖W_{l+1}[:,k]‖₁ − ½‖W_l[k,:]‖², with jumps at sign flips only. The scale c by name: `biotorch` √(2/(fan_in+fan_out));
+//! `xiao` 1/√fan_in (the dense layers of Xiao's code); or a number.
+
+use super::{Feedback, FeedbackInit, Rule, non_negative};
+use crate::ConfigError;
+use crate::network::{Errors, Network, NodeId, Trace, sweep};
+use crate::registry::{Entry, Opt, suggest};
+use realign_tensor::{Par, Rng, Tensor, ops};
+use toml::Value;
+
+pub(super) const ENTRY: Entry<dyn Rule> = Entry {
+    name: "sign_fa",
+    summary: "Sign-FA: the error is carried by the signs of the forward weights times a constant.",
+    formula: "δ_l = φ'(z_l) ∘ (c sign(W_{l+1})ᵀ δ_{l+1})",
+    citation: "@inproceedings{liao2016, author={Liao, Qianli and Leibo, Joel Z. and Poggio, Tomaso}, title={How important is weight symmetry in backpropagation?}, booktitle={AAAI}, year={2016}}",
+    options: &[Opt { name: "scale", default: "\"biotorch\"", meaning: "c: \"biotorch\" √(2/(fan_in+fan_out)), \"xiao\" 1/√fan_in, or a number > 0" }],
+    build: |table| {
+        let scale = match table.get("scale") {
+            None => Scale::Biotorch,
+            Some(Value::String(s)) if s == "biotorch" => Scale::Biotorch,
+            Some(Value::String(s)) if s == "xiao" => Scale::Xiao,
+            Some(Value::Float(c)) => Scale::Number(*c),
+            Some(Value::Integer(c)) => Scale::Number(*c as f64),
+            Some(Value::String(s)) => {
+                return Err(ConfigError::new("scale", format!("unknown scale \"{s}\"{} or a number", suggest(s, &["biotorch", "xiao"]))));
+            }
+            Some(other) => return Err(ConfigError::new("scale", format!("expected \"biotorch\", \"xiao\" or a number, got {other}"))),
+        };
+        if let Scale::Number(c) = scale {
+            non_negative("scale", c)?;
+        }
+        Ok(Box::new(SignFa { scale }))
+    },
+};
+
+enum Scale {
+    Biotorch,
+    Xiao,
+    Number(f64),
+}
+
+/// See the module's formula.
+pub struct SignFa {
+    scale: Scale,
+}
+
+impl SignFa {
+    /// c for the layer at `node`.
+    pub fn scale(&self, net: &Network, node: NodeId) -> f64 {
+        let (fan_in, fan_out) = net.layer(node).fans();
+        match self.scale {
+            Scale::Biotorch => (2.0 / (fan_in + fan_out) as f64).sqrt(),
+            Scale::Xiao => (1.0 / fan_in as f64).sqrt(),
+            Scale::Number(c) => c,
+        }
+    }
+
+    fn refresh(&self, net: &Network, node: NodeId, m: &mut Tensor) {
+        ops::sign_scaled(m, net.weight(node), self.scale(net, node));
+    }
+}
+
+impl Rule for SignFa {
+    fn name(&self) -> &'static str {
+        "sign_fa"
+    }
+
+    fn feedback(&self, net: &Network, _: &FeedbackInit, _: &Rng) -> Feedback {
+        Feedback::per_layer(net, |_, node| {
+            let mut m = net.weight(node).zeros_like();
+            self.refresh(net, node, &mut m);
+            m
+        })
+    }
+
+    fn errors(&self, net: &Network, b: &mut Feedback, trace: &Trace, errors: &mut Errors, par: Par) {
+        for &node in net.weighted() {
+            if let Some(m) = b.at_mut(node) {
+                self.refresh(net, node, m);
+            }
+        }
+        let b = &*b;
+        sweep(net, trace, errors, |node| b.get(node), par);
+    }
+}

@@ -1,0 +1,64 @@
+//! Tracking feedback: `M_l = B_l`, `dB_l = rho (W_l − B_l)` per step; B follows W exponentially if W stops.
+//!
+//! Offered beside `adafa` as the other reading of "adaptive". It equals symmetric alignment (Kunin et al. 2020) with W not updated by
+//! the alignment loss. No conservation law: the plasticity account of the ledger is rho <W, W − B> per step.
+
+use super::{Feedback, FeedbackInit, Rule, Step};
+use crate::ConfigError;
+use crate::network::{Errors, Network, Trace, sweep};
+use crate::registry::{self, Entry, Opt};
+use realign_tensor::{Par, Rng, ops};
+use serde::Deserialize;
+
+pub(super) const ENTRY: Entry<dyn Rule> = Entry {
+    name: "tracking",
+    summary: "Tracking: the feedback weights move towards the forward weights at a fixed rate.",
+    formula: "δ_l = φ'(z_l) ∘ (B_{l+1}ᵀ δ_{l+1}), dB = ρ (W − B)",
+    citation: "@inproceedings{kunin2020, author={Kunin, Daniel and Nayebi, Aran and Sagastuy-Brena, Javier and Ganguli, Surya and Bloom, Jonathan and Yamins, Daniel}, title={Two routes to scalable credit assignment without weight symmetry}, booktitle={ICML}, year={2020}}",
+    options: &[Opt { name: "rho", default: "0.01", meaning: "share of the distance to W covered per step, 0 <= rho <= 1" }],
+    build: |table| {
+        let rule: Tracking = registry::parse(table)?;
+        if !(0.0..=1.0).contains(&rule.rho) {
+            return Err(ConfigError::new("rho", format!("must be in 0 <= rho <= 1, got {}", rule.rho)));
+        }
+        Ok(Box::new(rule))
+    },
+};
+
+/// See the module's formula.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tracking {
+    /// Share of the distance covered per step.
+    pub rho: f64,
+}
+
+impl Default for Tracking {
+    fn default() -> Self {
+        Tracking { rho: 0.01 }
+    }
+}
+
+impl Rule for Tracking {
+    fn name(&self) -> &'static str {
+        "tracking"
+    }
+
+    fn feedback(&self, net: &Network, init: &FeedbackInit, rng: &Rng) -> Feedback {
+        init.make(net, rng)
+    }
+
+    fn errors(&self, net: &Network, b: &mut Feedback, trace: &Trace, errors: &mut Errors, par: Par) {
+        let b = &*b;
+        sweep(net, trace, errors, |node| b.get(node), par);
+    }
+
+    fn adapt(&self, b: &mut Feedback, step: &Step<'_>) {
+        for &node in step.net.weighted() {
+            if let Some(b) = b.at_mut(node) {
+                ops::scale(b, 1.0 - self.rho);
+                ops::axpy(b, step.net.weight(node), self.rho);
+            }
+        }
+    }
+}
