@@ -25,11 +25,27 @@ pub static MODELS: &[ModelInfo] = &[ModelInfo {
     name: "mlp",
     summary: "Dense layers of the given widths, an activation after every hidden one.",
     options: &[
-        Opt { name: "widths", default: "", meaning: "units per layer, inputs first, outputs last, e.g. [784, 1000, 10]" },
-        Opt { name: "activation", default: "\"relu\"", meaning: "a name of `realign layers`, or a table with its options" },
+        Opt {
+            name: "widths",
+            default: "",
+            meaning: "units per layer, inputs first, outputs last, e.g. [784, 1000, 10]",
+        },
+        Opt {
+            name: "activation",
+            default: "\"relu\"",
+            meaning: "a name of `realign layers`, or a table with its options",
+        },
         Opt { name: "bias", default: "true", meaning: "whether layers have a bias" },
-        Opt { name: "dropout", default: "0.0", meaning: "probability of dropping a hidden output, 0 <= p < 1" },
-        Opt { name: "residual", default: "false", meaning: "identity skips around hidden layers of equal width" },
+        Opt {
+            name: "dropout",
+            default: "0.0",
+            meaning: "probability of dropping a hidden output, 0 <= p < 1",
+        },
+        Opt {
+            name: "residual",
+            default: "false",
+            meaning: "identity skips around hidden layers of equal width",
+        },
     ],
 }];
 
@@ -70,11 +86,17 @@ pub fn build(
         Some(other) => return Err(ConfigError::new("model", format!("expected a string, got {other}"))),
     };
     if !known.contains(&model.as_str()) {
-        return Err(ConfigError::new("model", format!("unknown model \"{model}\"{}", suggest(&model, &known))));
+        return Err(ConfigError::new(
+            "model",
+            format!("unknown model \"{model}\"{}", suggest(&model, &known)),
+        ));
     }
     let options: Vec<&str> = MODELS[0].options.iter().map(|o| o.name).collect();
     if let Some(key) = table.keys().find(|k| !options.contains(&k.as_str())) {
-        return Err(ConfigError::new(key, format!("\"{model}\" has no option \"{key}\"{}", suggest(key, &options))));
+        return Err(ConfigError::new(
+            key,
+            format!("\"{model}\" has no option \"{key}\"{}", suggest(key, &options)),
+        ));
     }
     let mlp: Mlp = registry::parse(table)?;
     mlp.check(input, outputs)?;
@@ -91,7 +113,10 @@ impl Mlp {
             return fail("widths", format!("every width must be at least 1, got {w}"));
         }
         if self.widths[0] as usize != input.numel() {
-            return fail("widths", format!("starts with {}, but the data have {} features", self.widths[0], input.numel()));
+            return fail(
+                "widths",
+                format!("starts with {}, but the data have {} features", self.widths[0], input.numel()),
+            );
         }
         let last = self.widths[self.widths.len() - 1];
         if last as usize != outputs {

@@ -119,7 +119,8 @@ impl Builder {
         let mut slots = 0;
         for i in 0..nodes.len() {
             let below = nodes[i].inputs.first().copied();
-            let shares = matches!(nodes[i].op, Op::Pointwise(_)) && below.is_some_and(|b| b.0 > 0 && readers[b.0] == 1);
+            let shares = matches!(nodes[i].op, Op::Pointwise(_))
+                && below.is_some_and(|b| b.0 > 0 && readers[b.0] == 1);
             nodes[i].slot = if shares { nodes[below.expect("pointwise has an input").0].slot } else { slots };
             slots += usize::from(!shares);
             let own = matches!(&nodes[i].op, Op::Layer(l) if l.weight().is_some());
@@ -272,7 +273,10 @@ fn slots(net: &Network, batch: usize) -> Vec<Tensor> {
     for node in &net.nodes {
         shapes[node.slot].get_or_insert(node.shape);
     }
-    shapes.into_iter().map(|s| Tensor::zeros(s.expect("every slot has a node").batched(batch), net.dtype)).collect()
+    shapes
+        .into_iter()
+        .map(|s| Tensor::zeros(s.expect("every slot has a node").batched(batch), net.dtype))
+        .collect()
 }
 
 /// Error signals of one backward pass: for a layer, delta at its own output.
@@ -313,7 +317,13 @@ impl Errors {
 }
 
 /// Sends the error back layer by layer from the top; `carry` names the matrix that carries it through a weighted layer.
-pub fn sweep<'a>(net: &Network, trace: &Trace, errors: &mut Errors, carry: impl Fn(NodeId) -> &'a Tensor, par: Par) {
+pub fn sweep<'a>(
+    net: &Network,
+    trace: &Trace,
+    errors: &mut Errors,
+    carry: impl Fn(NodeId) -> &'a Tensor,
+    par: Par,
+) {
     for (i, node) in net.nodes.iter().enumerate().rev() {
         if !errors.written[node.slot] || !node.inputs.iter().any(|b| net.nodes[b.0].needs_error) {
             continue;

@@ -37,7 +37,10 @@ impl<T: ?Sized> Entry<T> {
         let known: Vec<&str> = self.options.iter().map(|o| o.name).collect();
         for key in options.keys() {
             if !known.contains(&key.as_str()) {
-                return Err(ConfigError::new(key, format!("\"{}\" has no option \"{key}\"{}", self.name, suggest(key, &known))));
+                return Err(ConfigError::new(
+                    key,
+                    format!("\"{}\" has no option \"{key}\"{}", self.name, suggest(key, &known)),
+                ));
             }
         }
         (self.build)(options)
@@ -45,12 +48,15 @@ impl<T: ?Sized> Entry<T> {
 }
 
 /// Finds `name` among the entries of `kind`, or names the nearest and all known ones.
-pub fn find<'a, T: ?Sized>(entries: &'a [Entry<T>], kind: &str, name: &str) -> Result<&'a Entry<T>, ConfigError> {
+pub fn find<'a, T: ?Sized>(
+    entries: &'a [Entry<T>],
+    kind: &str,
+    name: &str,
+) -> Result<&'a Entry<T>, ConfigError> {
     let known: Vec<&str> = entries.iter().map(|e| e.name).collect();
-    entries
-        .iter()
-        .find(|e| e.name == name)
-        .ok_or_else(|| ConfigError::new("name", format!("unknown {kind} \"{name}\"{}", suggest(name, &known))))
+    entries.iter().find(|e| e.name == name).ok_or_else(|| {
+        ConfigError::new("name", format!("unknown {kind} \"{name}\"{}", suggest(name, &known)))
+    })
 }
 
 /// Splits a table into its `name` and the rest, finds the entry and builds it.
@@ -73,7 +79,8 @@ pub fn parse<C: DeserializeOwned>(table: Table) -> Result<C, ConfigError> {
             let one: Table = [((*key).clone(), (*value).clone())].into_iter().collect();
             Value::Table(one).try_into::<C>().is_err_and(|e| !e.message().starts_with("missing field"))
         });
-        let (key, shown) = culprit.map_or(("", String::new()), |(k, v)| (k.as_str(), format!(" (given: {v})")));
+        let (key, shown) =
+            culprit.map_or(("", String::new()), |(k, v)| (k.as_str(), format!(" (given: {v})")));
         ConfigError::new(key, format!("{message}{shown}"))
     })
 }
@@ -82,7 +89,11 @@ pub fn parse<C: DeserializeOwned>(table: Table) -> Result<C, ConfigError> {
 pub fn suggest(word: &str, known: &[&str]) -> String {
     let near = known.iter().map(|k| (distance(word, k), *k)).min().filter(|(d, k)| *d <= 1 + k.len() / 3);
     let hint = near.map(|(_, k)| format!("; did you mean \"{k}\"?")).unwrap_or_default();
-    if known.is_empty() { format!("{hint}; it takes none") } else { format!("{hint} known: {}", known.join(", ")) }
+    if known.is_empty() {
+        format!("{hint}; it takes none")
+    } else {
+        format!("{hint} known: {}", known.join(", "))
+    }
 }
 
 /// Edit distance with transpositions counted once (optimal string alignment).
@@ -94,7 +105,9 @@ fn distance(a: &str, b: &str) -> usize {
             d[i][j] = if i == 0 || j == 0 {
                 i + j
             } else {
-                let mut best = (d[i - 1][j] + 1).min(d[i][j - 1] + 1).min(d[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]));
+                let mut best = (d[i - 1][j] + 1)
+                    .min(d[i][j - 1] + 1)
+                    .min(d[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]));
                 if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
                     best = best.min(d[i - 2][j - 2] + 1);
                 }

@@ -31,13 +31,15 @@ impl Par {
         }
     }
 
-    /// Calls `f` once per item, spread over the allowed threads. Items must not depend on each other.
-    pub fn for_each<I: Send>(self, items: Vec<I>, f: impl Fn(I) + Sync + Send) {
+    /// Runs both closures, side by side if this allows more than one thread.
+    pub fn join(self, a: impl FnOnce() + Send, b: impl FnOnce() + Send) {
         match self {
-            Par::Seq => items.into_iter().for_each(f),
+            Par::Seq => {
+                a();
+                b();
+            }
             Par::Threads(_) => {
-                use rayon::prelude::*;
-                items.into_par_iter().for_each(f);
+                rayon::join(a, b);
             }
         }
     }

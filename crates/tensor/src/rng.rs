@@ -24,7 +24,7 @@ pub struct Rng {
 impl Rng {
     /// Root of the tree of `seed`.
     pub fn new(seed: u64) -> Self {
-        Rng::at_key(mix(seed ^ 0x5EED_0F_FEED_BAC6))
+        Rng::at_key(mix(seed ^ 0x005E_ED0F_FEED_BAC6))
     }
 
     /// The sub-tree called `name`, at its beginning whatever was drawn here before.

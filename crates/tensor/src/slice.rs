@@ -42,6 +42,15 @@ impl<'a> Slice<'a> {
         self.len() == 0
     }
 
+    /// The elements of a range.
+    #[track_caller]
+    pub fn part(self, range: std::ops::Range<usize>) -> Slice<'a> {
+        match self {
+            Slice::F32(v) => Slice::F32(&v[range]),
+            Slice::F64(v) => Slice::F64(&v[range]),
+        }
+    }
+
     /// The elements.
     ///
     /// # Panics

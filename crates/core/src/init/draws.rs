@@ -20,7 +20,7 @@ pub struct InitInfo {
     law: Law,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 enum Law {
     /// Uniform with this variance as a function of (fan_in, fan_out).
     Uniform(fn(f64, f64) -> f64),
@@ -42,8 +42,14 @@ pub static INITS: &[InitInfo] = &[
     InitInfo { name: "kaiming_normal", formula: "N(0, 2/fan_in)", law: Law::Normal(KAIMING) },
     InitInfo { name: "lecun_uniform", formula: "U(±√(3/fan_in))", law: Law::Uniform(LECUN) },
     InitInfo { name: "lecun_normal", formula: "N(0, 1/fan_in)", law: Law::Normal(LECUN) },
-    InitInfo { name: "torch_default", formula: "U(±1/√fan_in)", law: Law::Uniform(|i, _| 1.0 / (3.0 * i)) },
-    InitInfo { name: "orthogonal", formula: "Haar-distributed orthonormal rows or columns", law: Law::Orthogonal },
+    InitInfo {
+        name: "torch_default", formula: "U(±1/√fan_in)", law: Law::Uniform(|i, _| 1.0 / (3.0 * i))
+    },
+    InitInfo {
+        name: "orthogonal",
+        formula: "Haar-distributed orthonormal rows or columns",
+        law: Law::Orthogonal,
+    },
     InitInfo { name: "zeros", formula: "0", law: Law::Zeros },
 ];
 
@@ -76,7 +82,8 @@ impl Draw {
     /// For an unknown name: only for names written in code.
     #[track_caller]
     pub fn named(name: &str) -> Draw {
-        let index = INITS.iter().position(|i| i.name == name).unwrap_or_else(|| panic!("no initialiser {name}"));
+        let index =
+            INITS.iter().position(|i| i.name == name).unwrap_or_else(|| panic!("no initialiser {name}"));
         Draw { index, scale: 1.0 }
     }
 
@@ -89,10 +96,14 @@ impl Draw {
             None => return Err(ConfigError::new("name", format!("missing; known: {}", known.join(", ")))),
         };
         let index = known.iter().position(|k| *k == name);
-        let index =
-            index.ok_or_else(|| ConfigError::new("name", format!("unknown initialiser \"{name}\"{}", suggest(&name, &known))))?;
+        let index = index.ok_or_else(|| {
+            ConfigError::new("name", format!("unknown initialiser \"{name}\"{}", suggest(&name, &known)))
+        })?;
         if let Some(key) = table.keys().find(|k| *k != "scale") {
-            return Err(ConfigError::new(key, format!("an initialiser has no option \"{key}\"{}", suggest(key, &["scale"]))));
+            return Err(ConfigError::new(
+                key,
+                format!("an initialiser has no option \"{key}\"{}", suggest(key, &["scale"])),
+            ));
         }
         let options: Options = registry::parse(table)?;
         if !options.scale.is_finite() {
@@ -156,7 +167,11 @@ mod tests {
             let t = draw.draw([fan_out, fan_in].into(), (fan_in, fan_out), DType::F64, &mut Rng::new(4));
             let variance = ops::norm_sq(&t) / t.numel() as f64;
             let expected = 9.0 * want(info.name);
-            assert!((variance - expected).abs() <= 0.04 * expected, "{}: {variance} against {expected}", info.name);
+            assert!(
+                (variance - expected).abs() <= 0.04 * expected,
+                "{}: {variance} against {expected}",
+                info.name
+            );
             assert!((draw.sd((fan_in, fan_out)).powi(2) - expected).abs() < 1e-12, "{}", info.name);
         }
     }

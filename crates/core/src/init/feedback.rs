@@ -80,7 +80,8 @@ pub enum FeedbackInit {
 pub const FEEDBACKS: &[(&str, &str)] =
     &[("equal", "B = scale · W"), ("cosine", "cos(W, B) = cosine, ‖B‖ = scale · ‖W‖")];
 
-const OPTIONS: &[Opt] = &[SCALE, Opt { name: "cosine", default: "", meaning: "cos(W, B), only with name = \"cosine\"" }];
+const OPTIONS: &[Opt] =
+    &[SCALE, Opt { name: "cosine", default: "", meaning: "cos(W, B), only with name = \"cosine\"" }];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -108,23 +109,32 @@ impl FeedbackInit {
             _ => return Draw::parse(table).map(FeedbackInit::Draw),
         };
         if !FEEDBACKS.iter().any(|(n, _)| *n == name) {
-            let known: Vec<&str> = INITS.iter().map(|i| i.name).chain(FEEDBACKS.iter().map(|f| f.0)).collect();
+            let known: Vec<&str> =
+                INITS.iter().map(|i| i.name).chain(FEEDBACKS.iter().map(|f| f.0)).collect();
             return if known.contains(&name.as_str()) {
                 Draw::parse(table).map(FeedbackInit::Draw)
             } else {
-                Err(ConfigError::new("name", format!("unknown feedback initialiser \"{name}\"{}", suggest(&name, &known))))
+                Err(ConfigError::new(
+                    "name",
+                    format!("unknown feedback initialiser \"{name}\"{}", suggest(&name, &known)),
+                ))
             };
         }
         let rest: Table = table.into_iter().filter(|(k, _)| k != "name").collect();
         let known: Vec<&str> = OPTIONS.iter().map(|o| o.name).collect();
         if let Some(key) = rest.keys().find(|k| !known.contains(&k.as_str())) {
-            return Err(ConfigError::new(key, format!("\"{name}\" has no option \"{key}\"{}", suggest(key, &known))));
+            return Err(ConfigError::new(
+                key,
+                format!("\"{name}\" has no option \"{key}\"{}", suggest(key, &known)),
+            ));
         }
         let o: Options = registry::parse(rest)?;
         match (name.as_str(), o.cosine) {
             ("equal", None) => Ok(FeedbackInit::Equal { scale: o.scale }),
             ("equal", Some(_)) => Err(ConfigError::new("cosine", "only with name = \"cosine\"")),
-            (_, Some(c)) if (-1.0..=1.0).contains(&c) => Ok(FeedbackInit::Cosine { cosine: c, scale: o.scale }),
+            (_, Some(c)) if (-1.0..=1.0).contains(&c) => {
+                Ok(FeedbackInit::Cosine { cosine: c, scale: o.scale })
+            }
             (_, Some(c)) => Err(ConfigError::new("cosine", format!("must be between -1 and 1, got {c}"))),
             (_, None) => Err(ConfigError::new("cosine", "missing: the cosine between W and B, -1 to 1")),
         }

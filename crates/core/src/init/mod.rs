@@ -34,7 +34,8 @@ impl Default for WeightInit {
 impl WeightInit {
     /// Reads `weight` and `bias` tables of `[init]`; the bias follows the weight only for `torch_default`.
     pub fn parse(weight: Option<Table>, bias: Option<Table>) -> Result<Self, ConfigError> {
-        let weight = weight.map_or(Ok(Draw::named("xavier_uniform")), |t| Draw::parse(t).map_err(|e| e.under("weight")))?;
+        let weight = weight
+            .map_or(Ok(Draw::named("xavier_uniform")), |t| Draw::parse(t).map_err(|e| e.under("weight")))?;
         let implied = if weight.name() == "torch_default" { "torch_default" } else { "zeros" };
         let bias = bias.map_or(Ok(Draw::named(implied)), |t| Draw::parse(t).map_err(|e| e.under("bias")))?;
         Ok(WeightInit { weight, bias })

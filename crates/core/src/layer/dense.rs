@@ -52,7 +52,15 @@ impl Layer for Dense {
         }
     }
 
-    fn error_back(&self, weight: Option<&Tensor>, _: Seen<'_>, delta: &Tensor, dx: &mut Tensor, accum: Accum, par: Par) {
+    fn error_back(
+        &self,
+        weight: Option<&Tensor>,
+        _: Seen<'_>,
+        delta: &Tensor,
+        dx: &mut Tensor,
+        accum: Accum,
+        par: Par,
+    ) {
         ops::matmul_nn(dx, accum, delta, weight.expect("dense error_back needs a carrying matrix"), par);
     }
 

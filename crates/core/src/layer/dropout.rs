@@ -10,7 +10,11 @@ pub(super) const DESCRIPTION: Description = Description {
     name: "dropout",
     summary: "Sets entries to zero at random in training, keeping the mean.",
     formula: "h = m z, m ∈ {0, 1/(1-p)}",
-    options: &[Opt { name: "dropout", default: "0.0", meaning: "p, 0 <= p < 1, after every hidden activation of an mlp" }],
+    options: &[Opt {
+        name: "dropout",
+        default: "0.0",
+        meaning: "p, 0 <= p < 1, after every hidden activation of an mlp",
+    }],
 };
 
 /// See the module's formula.

@@ -21,13 +21,9 @@ impl Pointwise for Identity {
         "identity"
     }
 
-    fn forward(&self, _y: &mut Tensor, _aux: &mut Tensor, _pass: Pass<'_>) {
-        
-    }
+    fn forward(&self, _y: &mut Tensor, _aux: &mut Tensor, _pass: Pass<'_>) {}
 
-    fn error_back(&self, _y: &Tensor, _aux: &Tensor, _delta: &mut Tensor) {
-        
-    }
+    fn error_back(&self, _y: &Tensor, _aux: &Tensor, _delta: &mut Tensor) {}
 
     fn homogeneous(&self) -> bool {
         true

@@ -55,10 +55,26 @@ pub trait Layer: Send + Sync {
 
     /// Error at the input, carried by `weight` standing in for W (ignored by layers without one): replaces or is added
     /// to `dx`.
-    fn error_back(&self, weight: Option<&Tensor>, seen: Seen<'_>, delta: &Tensor, dx: &mut Tensor, accum: Accum, par: Par);
+    fn error_back(
+        &self,
+        weight: Option<&Tensor>,
+        seen: Seen<'_>,
+        delta: &Tensor,
+        dx: &mut Tensor,
+        accum: Accum,
+        par: Par,
+    );
 
     /// Rows `rows` of the update direction G = deltaᵀ x into `g`. The mean over the batch is already in `delta`.
-    fn weight_grad(&self, _seen: Seen<'_>, _delta: &Tensor, _rows: Range<usize>, _g: SliceMut<'_>, _par: Par) {}
+    fn weight_grad(
+        &self,
+        _seen: Seen<'_>,
+        _delta: &Tensor,
+        _rows: Range<usize>,
+        _g: SliceMut<'_>,
+        _par: Par,
+    ) {
+    }
 
     /// Update direction of the bias into `g`.
     fn bias_grad(&self, _delta: &Tensor, _g: &mut Tensor) {}
@@ -133,18 +149,25 @@ pub struct Description {
 /// Every layer there is, activations included, for listings.
 pub fn descriptions() -> Vec<Description> {
     let fixed = [dense::DESCRIPTION, dropout::DESCRIPTION, flatten::DESCRIPTION, crate::network::ADD];
-    let activations = ACTIVATIONS
-        .iter()
-        .map(|e| Description { name: e.name, summary: e.summary, formula: e.formula, options: e.options });
+    let activations = ACTIVATIONS.iter().map(|e| Description {
+        name: e.name,
+        summary: e.summary,
+        formula: e.formula,
+        options: e.options,
+    });
     fixed.into_iter().chain(activations).collect()
 }
 
 /// An activation from its spec: a name, or a table with name and options.
 pub fn activation(value: &toml::Value) -> Result<Box<dyn Pointwise>, ConfigError> {
     let table = match value {
-        toml::Value::String(s) => [("name".to_string(), toml::Value::String(s.clone()))].into_iter().collect(),
+        toml::Value::String(s) => {
+            [("name".to_string(), toml::Value::String(s.clone()))].into_iter().collect()
+        }
         toml::Value::Table(t) => t.clone(),
-        other => return Err(ConfigError::new("", format!("expected a name or a table with name, got {other}"))),
+        other => {
+            return Err(ConfigError::new("", format!("expected a name or a table with name, got {other}")));
+        }
     };
     crate::registry::build(ACTIVATIONS, "activation", table)
 }

@@ -24,7 +24,9 @@ impl Loss for CrossEntropy {
     fn outputs(&self, data: &Dataset) -> Result<usize, ConfigError> {
         match data.targets {
             Targets::Classes { .. } => Ok(one_per_target(data)),
-            Targets::Values { .. } => Err(ConfigError::new("name", "cross_entropy needs classes, these data have real targets")),
+            Targets::Values { .. } => {
+                Err(ConfigError::new("name", "cross_entropy needs classes, these data have real targets"))
+            }
         }
     }
 

@@ -29,7 +29,9 @@ impl Loss for Logistic {
                 Err(ConfigError::new("name", format!("logistic needs 2 classes, these data have {classes}")))
             }
             Targets::Values { dim: 1, values } if values.iter().all(|v| v.abs() == 1.0) => Ok(1),
-            Targets::Values { .. } => Err(ConfigError::new("name", "logistic needs one target of -1 or +1 per example")),
+            Targets::Values { .. } => {
+                Err(ConfigError::new("name", "logistic needs one target of -1 or +1 per example"))
+            }
         }
     }
 

@@ -97,7 +97,13 @@ pub struct Scratch {
 }
 
 /// Scores a batch; with `signal` also writes e = dL/dz of the batch mean.
-pub fn evaluate(loss: &dyn Loss, output: &Tensor, target: &Target<'_>, mut signal: Option<&mut Tensor>, s: &mut Scratch) -> Score {
+pub fn evaluate(
+    loss: &dyn Loss,
+    output: &Tensor,
+    target: &Target<'_>,
+    mut signal: Option<&mut Tensor>,
+    s: &mut Scratch,
+) -> Score {
     let (n, dim) = (output.rows(), output.cols());
     s.z.resize(dim, 0.0);
     s.e.resize(if signal.is_some() { dim } else { 0 }, 0.0);

@@ -36,7 +36,10 @@ impl Loss for SigmoidCrossEntropy {
         if let Targets::Values { values, .. } = &data.targets
             && let Some(v) = values.iter().find(|v| !(0.0..=1.0).contains(*v))
         {
-            return Err(ConfigError::new("name", format!("sigmoid_cross_entropy needs targets in 0..1, these data hold {v}")));
+            return Err(ConfigError::new(
+                "name",
+                format!("sigmoid_cross_entropy needs targets in 0..1, these data hold {v}"),
+            ));
         }
         Ok(one_per_target(data))
     }

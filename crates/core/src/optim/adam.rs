@@ -93,7 +93,14 @@ impl Optimizer for Adam {
         &["exp_avg", "exp_avg_sq"]
     }
 
-    fn update(&self, at: At, w: SliceMut<'_>, g: Slice<'_>, memory: [Option<SliceMut<'_>>; 2], out: Option<SliceMut<'_>>) {
+    fn update(
+        &self,
+        at: At,
+        w: SliceMut<'_>,
+        g: Slice<'_>,
+        memory: [Option<SliceMut<'_>>; 2],
+        out: Option<SliceMut<'_>>,
+    ) {
         let [Some(m), Some(v)] = memory else { panic!("adam needs two memories") };
         dispatch!(g.dtype(), T => self.run::<T>(at, w.get(), g.get(), m.get(), v.get(), out.map(SliceMut::get)));
     }

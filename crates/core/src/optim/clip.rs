@@ -19,16 +19,25 @@ pub enum Clip {
 impl Clip {
     /// Reads `{ global = 1.0 }` or `{ layer = 1.0 }`.
     pub fn parse(value: &Value) -> Result<Clip, ConfigError> {
-        let wrong = |got: &dyn std::fmt::Display| ConfigError::new("", format!("expected {{ global = c }} or {{ layer = c }} with c > 0, got {got}"));
+        let wrong = |got: &dyn std::fmt::Display| {
+            ConfigError::new(
+                "",
+                format!("expected {{ global = c }} or {{ layer = c }} with c > 0, got {got}"),
+            )
+        };
         let Value::Table(table) = value else { return Err(wrong(value)) };
         let mut pairs = table.iter();
         let (Some((key, norm)), None) = (pairs.next(), pairs.next()) else { return Err(wrong(value)) };
-        let norm = norm.as_float().or(norm.as_integer().map(|i| i as f64)).filter(|n| *n > 0.0 && n.is_finite());
+        let norm =
+            norm.as_float().or(norm.as_integer().map(|i| i as f64)).filter(|n| *n > 0.0 && n.is_finite());
         let norm = norm.ok_or_else(|| wrong(value))?;
         match key.as_str() {
             "global" => Ok(Clip::Global(norm)),
             "layer" => Ok(Clip::Layer(norm)),
-            other => Err(ConfigError::new(other, format!("unknown kind of clipping{}", suggest(other, &["global", "layer"])))),
+            other => Err(ConfigError::new(
+                other,
+                format!("unknown kind of clipping{}", suggest(other, &["global", "layer"])),
+            )),
         }
     }
 

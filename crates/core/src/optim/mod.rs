@@ -40,7 +40,14 @@ pub trait Optimizer: Send + Sync {
     fn memory(&self) -> &'static [&'static str];
 
     /// Moves a run of entries `w` along `g`, updating `memory`; writes the increment without its decay if asked.
-    fn update(&self, at: At, w: SliceMut<'_>, g: Slice<'_>, memory: [Option<SliceMut<'_>>; 2], increment: Option<SliceMut<'_>>);
+    fn update(
+        &self,
+        at: At,
+        w: SliceMut<'_>,
+        g: Slice<'_>,
+        memory: [Option<SliceMut<'_>>; 2],
+        increment: Option<SliceMut<'_>>,
+    );
 }
 
 macro_rules! optimizers {
@@ -62,5 +69,9 @@ pub fn schedule(table: Table) -> Result<Box<dyn Schedule>, ConfigError> {
 }
 
 pub(crate) fn fraction(key: &str, value: f64) -> Result<(), ConfigError> {
-    if (0.0..1.0).contains(&value) { Ok(()) } else { Err(ConfigError::new(key, format!("must be in 0 <= {key} < 1, got {value}"))) }
+    if (0.0..1.0).contains(&value) {
+        Ok(())
+    } else {
+        Err(ConfigError::new(key, format!("must be in 0 <= {key} < 1, got {value}")))
+    }
 }

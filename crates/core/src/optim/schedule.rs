@@ -36,7 +36,9 @@ pub static SCHEDULES: &[Entry<dyn Schedule>] = &[
         build: |t| {
             let s = registry::parse::<Step>(t)?;
             match s.milestones.iter().find(|m| !(0.0..=1.0).contains(*m)) {
-                Some(m) => Err(ConfigError::new("milestones", format!("fractions of the training, 0 to 1; got {m}"))),
+                Some(m) => {
+                    Err(ConfigError::new("milestones", format!("fractions of the training, 0 to 1; got {m}")))
+                }
                 None => Ok(Box::new(s)),
             }
         },
@@ -46,7 +48,10 @@ pub static SCHEDULES: &[Entry<dyn Schedule>] = &[
         summary: "Falls along half a cosine to `floor` times the base rate.",
         formula: "η(t) = η (f + (1−f)(1 + cos(π t/T))/2)",
         citation: "",
-        options: &[Opt { name: "floor", default: "0.0", meaning: "share of the base rate at the end" }, WARMUP],
+        options: &[
+            Opt { name: "floor", default: "0.0", meaning: "share of the base rate at the end" },
+            WARMUP,
+        ],
         build: |t| Ok(Box::new(registry::parse::<Cosine>(t)?)),
     },
 ];

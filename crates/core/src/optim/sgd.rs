@@ -33,7 +33,7 @@ pub(super) const ENTRY: Entry<dyn Optimizer> = Entry {
 /// See the module's formula.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
-pub struct Sgd {
+pub(super) struct Sgd {
     momentum: f64,
     nesterov: bool,
     weight_decay: f64,
@@ -45,9 +45,19 @@ impl Sgd {
         let (mu, lambda) = (T::of(self.momentum), T::of(self.weight_decay));
         let plain = at.clip == 1.0 && self.weight_decay == 0.0;
         match (v, out) {
-            (None, None) if plain => realign_tensor::ops::zip_each(w, g, #[inline(always)] |w, g| w - eta * g),
+            (None, None) if plain => realign_tensor::ops::zip_each(
+                w,
+                g,
+                #[inline(always)]
+                |w, g| w - eta * g,
+            ),
             (None, None) => {
-                realign_tensor::ops::zip_each(w, g, #[inline(always)] |w, g| w - eta * (clip * g + lambda * w));
+                realign_tensor::ops::zip_each(
+                    w,
+                    g,
+                    #[inline(always)]
+                    |w, g| w - eta * (clip * g + lambda * w),
+                );
             }
             (None, Some(out)) => {
                 for ((w, &g), d) in w.iter_mut().zip(g).zip(out) {
@@ -58,8 +68,7 @@ impl Sgd {
             }
             (Some(v), out) => {
                 let nesterov = self.nesterov;
-                let step = #[inline(always)]
-                |w: T, g: T, v: &mut T| {
+                let step = |w: T, g: T, v: &mut T| {
                     let g = clip * g + lambda * w;
                     *v = mu * *v + g;
                     if nesterov { g + mu * *v } else { *v }
@@ -88,7 +97,14 @@ impl Optimizer for Sgd {
         if self.momentum > 0.0 { &["momentum"] } else { &[] }
     }
 
-    fn update(&self, at: At, w: SliceMut<'_>, g: Slice<'_>, [v, _]: [Option<SliceMut<'_>>; 2], out: Option<SliceMut<'_>>) {
+    fn update(
+        &self,
+        at: At,
+        w: SliceMut<'_>,
+        g: Slice<'_>,
+        [v, _]: [Option<SliceMut<'_>>; 2],
+        out: Option<SliceMut<'_>>,
+    ) {
         dispatch!(g.dtype(), T => self.run::<T>(at, w.get(), g.get(), v.map(SliceMut::get), out.map(SliceMut::get)));
     }
 }

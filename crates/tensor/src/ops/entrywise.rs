@@ -60,7 +60,7 @@ unary!(
 );
 unary!(
     /// `y = max(y, slope * y)` for 0 <= slope <= 1: ReLU at slope 0, leaky ReLU above. NaN stays NaN.
-    leaky_relu, (slope), |v, T| if v > <T as Element>::of(0.0) || v != v { v } else { v * slope }
+    leaky_relu, (slope), |v, T| if v > <T as Element>::of(0.0) { v } else { v * slope }
 );
 unary!(
     /// `y = tanh(y)`

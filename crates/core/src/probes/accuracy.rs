@@ -1,0 +1,66 @@
+//! Loss and accuracy on whole data splits. With label noise the train split is scored on the noisy labels (`train`) and the
+//! accuracy also on the clean ones (`train_clean`).
+
+use super::{Probe, Rows, View};
+use crate::ConfigError;
+use crate::registry::{self, Entry, Opt, suggest};
+use serde::Deserialize;
+
+pub(super) const ENTRY: Entry<dyn Probe> = Entry {
+    name: "accuracy",
+    summary: "Loss and accuracy on train, validation and test split.",
+    formula: "L = mean over examples; accuracy = share classified correctly",
+    citation: "",
+    options: &[Opt {
+        name: "splits",
+        default: "[\"validation\", \"test\"]",
+        meaning: "any of \"train\", \"validation\", \"test\"",
+    }],
+    build: |t| {
+        let probe: Accuracy = registry::parse(t)?;
+        match probe.splits.iter().find(|s| !KNOWN.contains(&s.as_str())) {
+            Some(s) => Err(ConfigError::new("splits", format!("unknown split \"{s}\"{}", suggest(s, &KNOWN)))),
+            None => Ok(Box::new(probe)),
+        }
+    },
+};
+
+const KNOWN: [&str; 3] = ["train", "validation", "test"];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Accuracy {
+    splits: Vec<String>,
+}
+
+impl Default for Accuracy {
+    fn default() -> Self {
+        Accuracy { splits: vec!["validation".into(), "test".into()] }
+    }
+}
+
+impl Probe for Accuracy {
+    fn name(&self) -> &'static str {
+        "accuracy"
+    }
+
+    fn observe(&mut self, view: &mut View<'_>, out: &mut Rows) {
+        for split in KNOWN.into_iter().filter(|k| self.splits.iter().any(|s| s == k)) {
+            let data = match split {
+                "train" => Some(&view.data.train),
+                "validation" => view.data.validation.as_ref(),
+                _ => view.data.test.as_ref(),
+            };
+            let Some(data) = data else { continue };
+            let clean = view.data.clean_train_labels.as_deref().filter(|_| split == "train");
+            let score = view.evaluator.score(view.net, data, clean, view.loss, view.par);
+            out.push("loss", Some(split), None, None, score.loss);
+            if let Some(a) = score.accuracy {
+                out.push("accuracy", Some(split), None, None, a);
+            }
+            if let Some(a) = score.clean_accuracy {
+                out.push("accuracy", Some("train_clean"), None, None, a);
+            }
+        }
+    }
+}

@@ -1,0 +1,501 @@
+/*!
+Training: one loop, readable in one sitting.
+
+Every step: fetch the batch, forward, signal at the output, the rule's errors, whatever probes are due, then one
+pass over the weights. State at step s means: after s updates. Rows of step s are handed out before the checkpoint of step s.
+*/
+
+mod evaluate;
+mod grads;
+mod plan;
+mod update;
+
+pub use evaluate::{Evaluator, SplitScore};
+pub use grads::Grads;
+pub use plan::{BatchSize, Length, Plan};
+
+use crate::checkpoint::Checkpoint;
+use crate::init::{Feedback, FeedbackInit, WeightInit, named_parameters};
+use crate::layer::Pass;
+use crate::loss::{self, Loss, Scratch, Target};
+use crate::network::{Errors, Network, Trace};
+use crate::optim::{Clip, Optimizer, Schedule};
+pub use crate::probes::{Every, Row};
+use crate::probes::{Probe, Reference, Rows, View, angle_between};
+use crate::rules::Rule;
+use crate::{ConfigError, Error};
+use realign_data::{Bundle, Targets};
+use realign_tensor::{Par, Rng, Tensor};
+use update::Updater;
+
+/// Everything a run consists of.
+pub struct Setup {
+    /// The network, weights not drawn yet.
+    pub net: Network,
+    /// The learning rule.
+    pub rule: Box<dyn Rule>,
+    /// The loss.
+    pub loss: Box<dyn Loss>,
+    /// The optimizer.
+    pub optimizer: Box<dyn Optimizer>,
+    /// Base learning rate.
+    pub lr: f64,
+    /// Factor on the learning rate.
+    pub schedule: Box<dyn Schedule>,
+    /// Clipping of update directions.
+    pub clip: Clip,
+    /// How W and b start.
+    pub init: WeightInit,
+    /// How B starts.
+    pub feedback: FeedbackInit,
+    /// The data.
+    pub data: Bundle,
+    /// How long, in what batches.
+    pub plan: Plan,
+    /// What to measure, and when.
+    pub probes: Vec<(Every, Box<dyn Probe>)>,
+    /// Root of the random tree.
+    pub seed: u64,
+    /// Threads of this run.
+    pub par: Par,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All steps were made.
+    Done,
+    /// The loss was not finite before this step: a result, not an error.
+    Diverged {
+        /// Steps done.
+        step: u64,
+    },
+    /// Stopped on request, with a checkpoint.
+    Stopped {
+        /// Steps done.
+        step: u64,
+    },
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Steps done.
+    pub step: u64,
+    /// Steps in all.
+    pub steps: u64,
+    /// Steps of one epoch.
+    pub steps_per_epoch: u64,
+    /// Mean batch loss of the current epoch so far.
+    pub loss: f64,
+}
+
+/// Where a run's output goes.
+pub trait Sink {
+    /// Takes the rows of one step.
+    fn rows(&mut self, rows: &[Row]) -> std::io::Result<()>;
+    /// Takes a checkpoint.
+    fn checkpoint(&mut self, checkpoint: &Checkpoint) -> std::io::Result<()>;
+    /// Hears of every step.
+    fn progress(&mut self, progress: &Progress);
+    /// Whether to stop before the next step.
+    fn stop_requested(&self) -> bool;
+}
+
+/// Figures of a finished (or stopped, or diverged) run; `None` where the data or the rule have no such thing.
+#[derive(Clone, Debug, Default)]
+pub struct Final {
+    /// Mean loss over the train split.
+    pub train_loss: Option<f64>,
+    /// Share of the train split classified correctly.
+    pub train_accuracy: Option<f64>,
+    /// Mean loss over the validation split.
+    pub val_loss: Option<f64>,
+    /// Share of the validation split classified correctly.
+    pub val_accuracy: Option<f64>,
+    /// Mean loss over the test split.
+    pub test_loss: Option<f64>,
+    /// Share of the test split classified correctly.
+    pub test_accuracy: Option<f64>,
+    /// Angle of W and B in degrees per weighted layer.
+    pub weight_angle: Vec<Option<f64>>,
+    /// Angle of the update direction to the gradient in degrees per weighted layer, on the next batch.
+    pub update_angle: Vec<Option<f64>>,
+}
+
+/// A run in progress.
+pub struct Trainer {
+    net: Network,
+    feedback: Feedback,
+    rule: Box<dyn Rule>,
+    loss: Box<dyn Loss>,
+    data: Bundle,
+    plan: Plan,
+    probes: Vec<(Every, Box<dyn Probe>)>,
+    updater: Updater,
+    root: Rng,
+    par: Par,
+    step: u64,
+    trace: Trace,
+    errors: Errors,
+    grads: Grads,
+    reference: Reference,
+    evaluator: Evaluator,
+    batch: Batch,
+    scratch: Scratch,
+}
+
+/// The current batch and the order of the current epoch.
+#[derive(Default)]
+struct Batch {
+    epoch: Option<u64>,
+    order: Vec<usize>,
+    labels: Vec<u32>,
+    values: Vec<f64>,
+}
+
+impl Trainer {
+    /// Draws W and B and makes all buffers.
+    ///
+    /// # Errors
+    /// If plan and data do not fit.
+    pub fn new(setup: Setup) -> Result<Trainer, Error> {
+        let Setup {
+            mut net,
+            rule,
+            loss,
+            optimizer,
+            lr,
+            schedule,
+            clip,
+            init,
+            feedback,
+            data,
+            plan,
+            probes,
+            seed,
+            par,
+        } = setup;
+        if !(lr.is_finite() && lr >= 0.0) {
+            return Err(ConfigError::new("optimizer.lr", format!("must be a number >= 0, got {lr}")).into());
+        }
+        plan.check(data.train.len())?;
+        let root = Rng::new(seed);
+        init.apply(&mut net, &root);
+        let feedback = rule.feedback(&net, &feedback, &root);
+        let batch = plan.batch_size(data.train.len());
+        let updater = Updater::new(&net, optimizer, lr, schedule, clip, rule.as_ref(), par);
+        Ok(Trainer {
+            trace: Trace::new(&net, batch),
+            errors: Errors::new(&net, batch),
+            evaluator: Evaluator::new(&net),
+            updater,
+            net,
+            feedback,
+            rule,
+            loss,
+            data,
+            plan,
+            probes,
+            root,
+            par,
+            step: 0,
+            grads: Grads::default(),
+            reference: Reference::default(),
+            batch: Batch::default(),
+            scratch: Scratch::default(),
+        })
+    }
+
+    /// The network.
+    pub fn net(&self) -> &Network {
+        &self.net
+    }
+
+    /// The feedback weights.
+    pub fn feedback(&self) -> &Feedback {
+        &self.feedback
+    }
+
+    /// The data.
+    pub fn data(&self) -> &Bundle {
+        &self.data
+    }
+
+    /// Training steps done.
+    pub fn step(&self) -> u64 {
+        self.step
+    }
+
+    /// Training steps in all.
+    pub fn total_steps(&self) -> u64 {
+        self.plan.steps(self.data.train.len())
+    }
+
+    /// Training steps of one epoch.
+    pub fn steps_per_epoch(&self) -> u64 {
+        self.plan.steps_per_epoch(self.data.train.len())
+    }
+
+    /// Trains to the end, or until the loss is not finite or the sink asks to stop.
+    ///
+    /// # Errors
+    /// If the sink cannot store what it is given.
+    pub fn run(&mut self, sink: &mut dyn Sink) -> Result<Outcome, Error> {
+        let (total, per_epoch) = (self.total_steps(), self.steps_per_epoch());
+        let store = |context: &str, source| Error::Io { context: context.to_string(), source };
+        let mut resumed = self.step > 0;
+        let (mut loss_sum, mut counted) = (0.0, 0u64);
+        loop {
+            let loss = self.look_at_batch();
+            let mut saved = resumed;
+            if !std::mem::take(&mut resumed) {
+                let rows = self.observe(total, per_epoch);
+                if !rows.is_empty() {
+                    sink.rows(&rows).map_err(|e| store("writing metrics", e))?;
+                }
+                if self.plan.checkpoint.due(self.step, total, per_epoch) {
+                    sink.checkpoint(&self.checkpoint()).map_err(|e| store("writing a checkpoint", e))?;
+                    saved = true;
+                }
+            }
+            if !loss.is_finite() {
+                return Ok(Outcome::Diverged { step: self.step });
+            }
+            if self.step == total {
+                return Ok(Outcome::Done);
+            }
+            if sink.stop_requested() {
+                if !saved {
+                    sink.checkpoint(&self.checkpoint()).map_err(|e| store("writing a checkpoint", e))?;
+                }
+                return Ok(Outcome::Stopped { step: self.step });
+            }
+            self.apply(total);
+            if self.step % per_epoch == 1 || per_epoch == 1 {
+                (loss_sum, counted) = (0.0, 0);
+            }
+            (loss_sum, counted) = (loss_sum + loss, counted + 1);
+            let loss = loss_sum / counted as f64;
+            sink.progress(&Progress { step: self.step, steps: total, steps_per_epoch: per_epoch, loss });
+        }
+    }
+
+    /// Makes one training step and returns the batch loss before it. For benchmarks and tests.
+    pub fn train_step(&mut self) -> f64 {
+        let loss = self.look_at_batch();
+        let total = self.total_steps();
+        self.apply(total);
+        loss
+    }
+
+    /// Forward pass on the batch of this step, signal at the output, the rule's errors; returns the batch loss.
+    pub fn look_at_batch(&mut self) -> f64 {
+        let n = self.data.train.len();
+        let range = self.batch.select(self.step, &self.plan, n, &self.root);
+        let indices = &self.batch.order[range];
+        self.data.train.gather(indices, self.trace.input_mut(indices.len()));
+        let target =
+            fill_target(&self.data.train.targets, indices, &mut self.batch.labels, &mut self.batch.values);
+        let noise = self.root.child("noise").at(self.step);
+        self.net.forward(&mut self.trace, Pass { par: self.par, noise: Some(&noise) });
+        let signal = self.errors.signal_mut(&self.net, indices.len());
+        let score = loss::evaluate(
+            self.loss.as_ref(),
+            self.trace.output(&self.net),
+            &target,
+            Some(signal),
+            &mut self.scratch,
+        );
+        self.rule.errors(&self.net, &mut self.feedback, &self.trace, &mut self.errors, self.par);
+        self.reference.invalidate();
+        self.grads.invalidate();
+        score.loss / indices.len() as f64
+    }
+
+    fn apply(&mut self, total: u64) {
+        self.updater.step(
+            self.step,
+            total,
+            &mut self.net,
+            &self.trace,
+            &self.errors,
+            &mut self.grads,
+            self.rule.as_ref(),
+        );
+        self.updater.adapt(&self.net, &mut self.feedback, self.rule.as_ref());
+        self.step += 1;
+    }
+
+    fn observe(&mut self, total: u64, per_epoch: u64) -> Vec<Row> {
+        let due = |every: &Every| every.due(self.step, total, per_epoch);
+        if self.probes.iter().any(|(e, p)| due(e) && p.needs_grads()) {
+            self.grads.compute(
+                &self.net,
+                &self.trace,
+                &self.errors,
+                |n| self.rule.trains(&self.net, n),
+                self.par,
+            );
+        }
+        let epoch = self.step as f64 / per_epoch as f64;
+        let mut rows = Vec::new();
+        let mut probes = std::mem::take(&mut self.probes);
+        for (every, probe) in &mut probes {
+            if every.due(self.step, total, per_epoch) {
+                let mut out = Rows::new(self.step, epoch, probe.name());
+                probe.observe(&mut self.view(epoch), &mut out);
+                rows.extend(out.into_rows());
+            }
+        }
+        self.probes = probes;
+        rows
+    }
+
+    fn view(&mut self, epoch: f64) -> View<'_> {
+        View {
+            step: self.step,
+            epoch,
+            net: &self.net,
+            feedback: &self.feedback,
+            rule: self.rule.as_ref(),
+            trace: &self.trace,
+            errors: &self.errors,
+            grads: &self.grads,
+            reference: &mut self.reference,
+            evaluator: &mut self.evaluator,
+            loss: self.loss.as_ref(),
+            data: &self.data,
+            par: self.par,
+        }
+    }
+
+    /// Scores every split and measures the angles once more.
+    pub fn evaluate_final(&mut self) -> Final {
+        let mut out = Final::default();
+        let score = |e: &mut Evaluator, d| e.score(&self.net, d, None, self.loss.as_ref(), self.par);
+        let train = score(&mut self.evaluator, &self.data.train);
+        (out.train_loss, out.train_accuracy) = (Some(train.loss), train.accuracy);
+        if let Some(s) = self.data.validation.as_ref().map(|d| score(&mut self.evaluator, d)) {
+            (out.val_loss, out.val_accuracy) = (Some(s.loss), s.accuracy);
+        }
+        if let Some(s) = self.data.test.as_ref().map(|d| score(&mut self.evaluator, d)) {
+            (out.test_loss, out.test_accuracy) = (Some(s.loss), s.accuracy);
+        }
+        self.look_at_batch();
+        self.grads.compute(
+            &self.net,
+            &self.trace,
+            &self.errors,
+            |n| self.rule.trains(&self.net, n),
+            self.par,
+        );
+        let reference = self.reference.grads(&self.net, &self.trace, &self.errors, self.par);
+        for &node in self.net.weighted() {
+            out.weight_angle
+                .push(self.feedback.at(node).and_then(|b| angle_between(self.net.weight(node), b)));
+            let pair = self.grads.weight(node).zip(reference.weight(node));
+            out.update_angle.push(pair.and_then(|(g, r)| angle_between(g, r)));
+        }
+        out
+    }
+
+    /// Everything needed to go on from here.
+    pub fn checkpoint(&self) -> Checkpoint {
+        let mut tensors: Vec<(String, Tensor)> =
+            named_parameters(&self.net).into_iter().map(|(n, t)| (n, t.clone())).collect();
+        for (i, &node) in self.net.weighted().iter().enumerate() {
+            tensors.extend(self.feedback.at(node).map(|b| (format!("layers.{i}.feedback"), b.clone())));
+        }
+        tensors.extend(self.updater.memory());
+        for (i, (_, probe)) in self.probes.iter().enumerate() {
+            tensors.extend(probe.state().into_iter().map(|(n, t)| (format!("probes.{i}.{n}"), t)));
+        }
+        tensors.sort_by(|a, b| a.0.cmp(&b.0));
+        Checkpoint { step: self.step, tensors, meta: Vec::new() }
+    }
+
+    /// Goes back to a checkpoint of the same setup.
+    ///
+    /// # Errors
+    /// If a tensor is missing or has another shape.
+    pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), Error> {
+        let find = |name: &str, like: &Tensor| {
+            let found =
+                checkpoint.get(name).ok_or_else(|| Error::Checkpoint(format!("{name} is missing")))?;
+            if found.shape() == like.shape() && found.dtype() == like.dtype() {
+                Ok(found.clone())
+            } else {
+                let (a, b) = (found.shape(), like.shape());
+                Err(Error::Checkpoint(format!(
+                    "{name} is {a} {}, the network needs {b} {}",
+                    found.dtype(),
+                    like.dtype()
+                )))
+            }
+        };
+        for (i, node) in self.net.weighted().to_vec().into_iter().enumerate() {
+            if let Some(b) = self.feedback.at_mut(node) {
+                *b = find(&format!("layers.{i}.feedback"), b)?;
+            }
+            let (w, b) = self.net.layer_mut(node).params_mut();
+            if let Some(w) = w {
+                *w = find(&format!("layers.{i}.weight"), w)?;
+            }
+            if let Some(b) = b {
+                *b = find(&format!("layers.{i}.bias"), b)?;
+            }
+        }
+        self.updater.restore(&find)?;
+        for (i, (_, probe)) in self.probes.iter_mut().enumerate() {
+            let prefix = format!("probes.{i}.");
+            let own = checkpoint
+                .tensors
+                .iter()
+                .filter_map(|(n, t)| Some((n.strip_prefix(&prefix)?.to_string(), t.clone())));
+            probe.restore(&own.collect::<Vec<_>>());
+        }
+        self.step = checkpoint.step;
+        self.batch.epoch = None;
+        Ok(())
+    }
+}
+
+impl Batch {
+    /// Which part of `order` is the batch of `step`; reshuffles at a new epoch.
+    fn select(&mut self, step: u64, plan: &Plan, n: usize, root: &Rng) -> std::ops::Range<usize> {
+        let (per_epoch, size) = (plan.steps_per_epoch(n), plan.batch_size(n));
+        let epoch = step / per_epoch;
+        if self.epoch != Some(epoch) {
+            self.order.clear();
+            self.order.extend(0..n);
+            if size < n {
+                root.child("batches").at(epoch).shuffle(&mut self.order);
+            }
+            self.epoch = Some(epoch);
+        }
+        let start = (step % per_epoch) as usize * size;
+        start..(start + size).min(n)
+    }
+}
+
+/// Copies the targets of `indices` into the buffers.
+pub(crate) fn fill_target<'b>(
+    targets: &Targets,
+    indices: &[usize],
+    labels: &'b mut Vec<u32>,
+    values: &'b mut Vec<f64>,
+) -> Target<'b> {
+    match targets {
+        Targets::Classes { labels: all, .. } => {
+            labels.clear();
+            labels.extend(indices.iter().map(|&i| all[i]));
+            Target::Classes(labels)
+        }
+        Targets::Values { values: all, dim } => {
+            values.clear();
+            indices.iter().for_each(|&i| values.extend_from_slice(&all[i * dim..(i + 1) * dim]));
+            Target::Values(values)
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! How long a run is and in what batches: steps per epoch = ceil(n / batch), the last batch of an epoch may be smaller.
+
+use super::Every;
+use crate::ConfigError;
+
+/// Length of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// Passes over the train split.
+    Epochs(u64),
+    /// Updates.
+    Steps(u64),
+}
+
+/// Examples per update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BatchSize {
+    /// So many.
+    Size(usize),
+    /// The whole train split, in its own order.
+    Full,
+}
+
+/// How long, in what batches, how often a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Plan {
+    /// Length of the run.
+    pub length: Length,
+    /// Examples per update.
+    pub batch: BatchSize,
+    /// Cadence of checkpoints.
+    pub checkpoint: Every,
+}
+
+impl Plan {
+    /// Refuses what does not fit `n` train examples.
+    pub fn check(&self, n: usize) -> Result<(), ConfigError> {
+        match self.batch {
+            _ if n == 0 => Err(ConfigError::new("data", "no train examples are left")),
+            BatchSize::Size(0) => Err(ConfigError::new("train.batch", "must be at least 1")),
+            BatchSize::Size(b) if b > n => Err(ConfigError::new(
+                "train.batch",
+                format!("{b} is more than the {n} train examples; use \"full\" for full batch"),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Examples per update for `n` train examples.
+    pub fn batch_size(&self, n: usize) -> usize {
+        match self.batch {
+            BatchSize::Size(b) => b.min(n),
+            BatchSize::Full => n,
+        }
+    }
+
+    /// Updates per pass over `n` examples.
+    pub fn steps_per_epoch(&self, n: usize) -> u64 {
+        n.div_ceil(self.batch_size(n)) as u64
+    }
+
+    /// Updates in all.
+    pub fn steps(&self, n: usize) -> u64 {
+        match self.length {
+            Length::Epochs(e) => e * self.steps_per_epoch(n),
+            Length::Steps(s) => s,
+        }
+    }
+}
