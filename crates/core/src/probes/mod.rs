@@ -177,7 +177,8 @@ pub fn build(table: Table) -> Result<Box<dyn Probe>, ConfigError> {
 
 /// Angle in degrees from <a,b>, ‖a‖² and ‖b‖²; `None` if a vector is zero or not finite.
 pub fn angle(dot: f64, a_sq: f64, b_sq: f64) -> Option<f64> {
-    let norms = a_sq.sqrt() * b_sq.sqrt();
+    // The root of the product, so that equal vectors give exactly 0 degrees.
+    let norms = (a_sq * b_sq).sqrt();
     (norms > 0.0 && norms.is_finite()).then(|| (dot / norms).clamp(-1.0, 1.0).acos().to_degrees())
 }
 

@@ -12,14 +12,13 @@ pub struct Reference {
     errors: Option<Errors>,
     grads: Grads,
     errors_fresh: bool,
-    grads_fresh: bool,
 }
 
 impl Reference {
     /// Forgets what belongs to an earlier step.
     pub fn invalidate(&mut self) {
         self.errors_fresh = false;
-        self.grads_fresh = false;
+        self.grads.invalidate();
     }
 
     /// Backpropagation's errors.
@@ -35,11 +34,10 @@ impl Reference {
 
     /// Backpropagation's update directions: the gradient of the loss.
     pub fn grads(&mut self, net: &Network, trace: &Trace, signal: &Errors, par: Par) -> &Grads {
-        if !self.grads_fresh {
+        if !self.grads.fresh() {
             self.errors(net, trace, signal, par);
             let errors = self.errors.as_ref().expect("just made");
             self.grads.compute(net, trace, errors, |_| true, par);
-            self.grads_fresh = true;
         }
         &self.grads
     }
