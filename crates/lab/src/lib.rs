@@ -1,1 +1,18 @@
-//! Under construction.
+/*!
+From a spec file to finished runs on disk.
+
+The line is straight: [`Spec::load`] reads one TOML file and the overrides of the command line and expands its grid
+into [`RunSpec`]s; [`run()`] (or [`run_all`]) turns one into a [`realign::train::Setup`], trains it and stores rows,
+checkpoints and a summary in its run directory. A run's id is the hash of its resolved spec; running it again resumes
+it, or hands back its report if it has ended.
+*/
+
+mod error;
+mod run;
+pub mod spec;
+pub mod store;
+
+pub use error::LabError;
+pub use run::{Observer, Out, RunOptions, Silent, run, run_all};
+pub use spec::{RunSpec, Spec, SpecError};
+pub use store::{RunReport, Status, StoreError};

@@ -1,0 +1,216 @@
+//! One run from its spec to its report, new or resumed; or many, one thread each.
+
+use crate::store::{self, RunDir, RunReport, Session, Status, StoreError};
+use crate::{LabError, RunSpec};
+use realign::checkpoint::Checkpoint;
+use realign::train::{Final, Outcome, Progress, Row, Sink, Trainer};
+use realign_data::Dirs;
+use realign_tensor::Par;
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+/// Where a run is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Out {
+    /// In `<name>-<id>` below this folder of runs.
+    Root(PathBuf),
+    /// In this very directory.
+    Dir(PathBuf),
+}
+
+impl Out {
+    /// What `--out` means: the very directory for a single run, a folder of runs for many; `runs` if it is not given.
+    pub fn choose(given: Option<PathBuf>, runs: usize) -> Out {
+        match given {
+            Some(dir) if runs == 1 => Out::Dir(dir),
+            Some(root) => Out::Root(root),
+            None => Out::Root(PathBuf::from("runs")),
+        }
+    }
+
+    /// The directory of one run.
+    pub fn dir(&self, spec: &RunSpec) -> PathBuf {
+        match self {
+            Out::Root(root) => root.join(spec.folder()),
+            Out::Dir(dir) => dir.clone(),
+        }
+    }
+}
+
+/// What a run needs beside its spec; none of it changes a bit of the result.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// Where it is stored.
+    pub out: Out,
+    /// Where real data lie.
+    pub dirs: Dirs,
+    /// Threads of one run.
+    pub par: Par,
+    /// The command line, for `env.json`.
+    pub command_line: Vec<String>,
+}
+
+/// Hears how runs go. All runs of [`run_all`] share one observer, one call at a time.
+pub trait Observer {
+    /// A run starts, from `step` if it is resumed, of `steps`.
+    fn started(&mut self, _run: &RunSpec, _step: u64, _steps: u64) {}
+    /// A step was made.
+    fn progress(&mut self, _run: &RunSpec, _progress: &Progress) {}
+    /// A run has ended, perhaps long ago.
+    fn ended(&mut self, _run: &RunSpec, _report: &RunReport) {}
+}
+
+/// An observer that does nothing.
+pub struct Silent;
+impl Observer for Silent {}
+
+/// Makes one run: new, resumed from its newest usable checkpoint, or handed back if it has ended. Setting `stop` ends
+/// it before the next step, with a checkpoint.
+///
+/// # Errors
+/// If the spec does not fit the data, or the run directory belongs to another spec or process or cannot be written.
+pub fn run(spec: &RunSpec, options: &RunOptions, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<RunReport, LabError> {
+    let path = options.out.dir(spec);
+    store::check(&path, spec)?;
+    if let Some(report) = store::finished(&path) {
+        observer.ended(spec, &report);
+        return Ok(report);
+    }
+    let started = Instant::now();
+    let setup = spec.setup(&options.dirs, options.par)?;
+    let session = Session { command_line: &options.command_line, threads: options.par.count(), id: spec.id() };
+    let mut dir = RunDir::open(&path, spec, &setup.data.record, &session)?;
+    let mut trainer = Trainer::new(setup)?;
+    // A checkpoint may read well and still not fit; then the one before it is tried.
+    let mut unfit = false;
+    let mut fits = |c: &Checkpoint| {
+        let ok = trainer.restore(c).is_ok();
+        unfit |= !ok;
+        ok
+    };
+    let resumed = dir.checkpoints().find(|c| fits(c)).map(|c| c.step);
+    if resumed.is_none() && unfit {
+        // A failed restore may have left half of its tensors behind.
+        trainer = Trainer::new(spec.setup(&options.dirs, options.par)?)?;
+    }
+    let earlier = if resumed.is_some() { dir.earlier_seconds() } else { 0.0 };
+    dir.open_metrics(resumed)?;
+    dir.set_status(Status::Running)?;
+    observer.started(spec, trainer.step(), trainer.total_steps());
+
+    let mut recorder = Recorder { spec, dir: &mut dir, observer, stop, failure: None };
+    let outcome = trainer.run(&mut recorder);
+    let failure = recorder.failure.take();
+    let finish = |dir: &mut RunDir, trainer: &mut Trainer, outcome: Outcome| {
+        let (status, step) = match outcome {
+            Outcome::Done => (Status::Done, trainer.step()),
+            Outcome::Diverged { step } => (Status::Diverged, step),
+            Outcome::Stopped { step } => (Status::Stopped, step),
+        };
+        let last = if status == Status::Done { trainer.evaluate_final() } else { Final::default() };
+        let epochs = step as f64 / trainer.steps_per_epoch() as f64;
+        let seconds = earlier + started.elapsed().as_secs_f64();
+        let report = RunReport::new(&path, status, step, epochs, seconds, last);
+        dir.finish(&report).map(|()| report)
+    };
+    // What the store said is clearer than what the trainer made of it.
+    let report = match (failure, outcome) {
+        (Some(e), _) => Err(LabError::Store(e)),
+        (None, Err(e)) => Err(LabError::Train(e)),
+        (None, Ok(outcome)) => finish(&mut dir, &mut trainer, outcome).map_err(LabError::Store),
+    };
+    match &report {
+        Ok(report) => observer.ended(spec, report),
+        // The disk that refused the rows may refuse this word as well; the error is told either way.
+        Err(_) => drop(dir.set_status(Status::Failed)),
+    }
+    report
+}
+
+/// Makes many runs, `threads` at a time and one thread each, in order of the list; one that fails does not stop the
+/// others. Runs not started when `stop` is set are left out (`None`).
+pub fn run_all(
+    specs: &[RunSpec],
+    options: &RunOptions,
+    threads: usize,
+    observer: &mut (dyn Observer + Send),
+    stop: &AtomicBool,
+) -> Vec<Option<Result<RunReport, LabError>>> {
+    let options = RunOptions { par: Par::threads(1), ..options.clone() };
+    let (next, shared) = (AtomicUsize::new(0), Mutex::new(observer));
+    let results: Vec<Mutex<Option<Result<RunReport, LabError>>>> = specs.iter().map(|_| Mutex::new(None)).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..threads.clamp(1, specs.len().max(1)) {
+            scope.spawn(|| {
+                loop {
+                    let i = next.fetch_add(1, Ordering::Relaxed);
+                    if i >= specs.len() || stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let result = run(&specs[i], &options, &mut Shared(&shared), stop);
+                    *results[i].lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+                }
+            });
+        }
+    });
+    results.into_iter().map(|m| m.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
+}
+
+struct Shared<'a, 'b>(&'a Mutex<&'b mut (dyn Observer + Send)>);
+
+impl Shared<'_, '_> {
+    fn with(&self, f: impl FnOnce(&mut dyn Observer)) {
+        f(&mut **self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Observer for Shared<'_, '_> {
+    fn started(&mut self, run: &RunSpec, step: u64, steps: u64) {
+        self.with(|o| o.started(run, step, steps));
+    }
+    fn progress(&mut self, run: &RunSpec, progress: &Progress) {
+        self.with(|o| o.progress(run, progress));
+    }
+    fn ended(&mut self, run: &RunSpec, report: &RunReport) {
+        self.with(|o| o.ended(run, report));
+    }
+}
+
+/// Stores what the trainer hands out.
+struct Recorder<'a> {
+    spec: &'a RunSpec,
+    dir: &'a mut RunDir,
+    observer: &'a mut dyn Observer,
+    stop: &'a AtomicBool,
+    failure: Option<StoreError>,
+}
+
+impl Recorder<'_> {
+    fn keep(&mut self, result: Result<(), StoreError>) -> io::Result<()> {
+        result.map_err(|e| {
+            let short = io::Error::other(e.to_string());
+            self.failure = Some(e);
+            short
+        })
+    }
+}
+
+impl Sink for Recorder<'_> {
+    fn rows(&mut self, rows: &[Row]) -> io::Result<()> {
+        let result = self.dir.append(rows);
+        self.keep(result)
+    }
+    fn checkpoint(&mut self, checkpoint: &Checkpoint) -> io::Result<()> {
+        let result = self.dir.save(checkpoint);
+        self.keep(result)
+    }
+    fn progress(&mut self, progress: &Progress) {
+        self.observer.progress(self.spec, progress);
+    }
+    fn stop_requested(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}

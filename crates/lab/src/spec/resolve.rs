@@ -1,0 +1,264 @@
+//! One run's table, checked, with every default filled in: the text that is hashed into the run's id.
+
+use super::places::{Places, SpecError};
+use realign::init::{FeedbackInit, WeightInit};
+use realign::registry::{Entry, Opt, build, suggest};
+use realign::tensor::{DType, Shape};
+use realign::train::Every;
+use realign::{ConfigError, loss, model, optim, probes, rules};
+use toml::{Table, Value};
+
+/// Every key a spec may have at the top.
+pub(crate) const TOP: &[&str] =
+    &["name", "seed", "data", "network", "init", "rule", "loss", "optimizer", "train", "probes", "grid", "per_rule"];
+
+/// Checks a run's table and fills in its defaults.
+pub(crate) fn resolve(tree: &Table, p: &Places) -> Result<Table, SpecError> {
+    known_keys(tree, "", TOP, p)?;
+    let mut out = Table::new();
+    let name = tree.get("name").ok_or_else(|| p.error("name", "missing: a spec needs a name"))?;
+    let name = name.as_str().ok_or_else(|| expected("name", "a string", name, p))?;
+    if name.is_empty() || name.starts_with('.') || !name.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c)) {
+        return Err(p.error("name", "becomes a folder's name: letters, digits, \"-\", \"_\" and \".\" only"));
+    }
+    out.insert("name".into(), Value::from(name));
+    let seed = match tree.get("seed") {
+        None => 0,
+        Some(Value::Integer(i)) if *i >= 0 => *i,
+        Some(other) => return Err(expected("seed", "an integer of at least 0", other, p)),
+    };
+    out.insert("seed".into(), Value::Integer(seed));
+
+    let data = section(tree, "data", "name", p)?.ok_or_else(|| missing("data", p))?;
+    let config = realign_data::parse_config(data).map_err(|e| p.error(&format!("data.{}", e.key), e.message))?;
+    let data = Table::try_from(&config).map_err(|e| p.error("data", e.to_string()))?;
+    out.insert("data".into(), Value::Table(data));
+
+    let rule = section(tree, "rule", "name", p)?.ok_or_else(|| missing("rule", p))?;
+    let rule = component(rules::RULES, "rule", "rule", rule, p)?;
+    let loss = section(tree, "loss", "name", p)?.unwrap_or_else(|| named("cross_entropy"));
+    let loss = component(loss::LOSSES, "loss", "loss", loss, p)?;
+    let network = network(tree, &rule, p)?;
+    out.insert("rule".into(), Value::Table(rule));
+    out.insert("loss".into(), Value::Table(loss));
+    out.insert("network".into(), Value::Table(network));
+    out.insert("init".into(), Value::Table(init(tree, p)?));
+    out.insert("optimizer".into(), Value::Table(optimizer(tree, p)?));
+    out.insert("train".into(), Value::Table(train(tree, p)?));
+    out.insert("probes".into(), probe_list(tree, p)?);
+    Ok(out)
+}
+
+fn missing(key: &str, p: &Places) -> SpecError {
+    p.error(key, format!("missing section [{key}]"))
+}
+
+fn expected(key: &str, what: &str, got: &Value, p: &Places) -> SpecError {
+    p.error(key, format!("expected {what}, got {}", got.type_str()))
+}
+
+fn named(name: &str) -> Table {
+    Table::from_iter([("name".to_owned(), Value::from(name))])
+}
+
+/// A section as a table; a plain word is short for its name.
+fn section(tree: &Table, key: &str, name_key: &str, p: &Places) -> Result<Option<Table>, SpecError> {
+    sub(tree.get(key), key, name_key, p)
+}
+
+fn sub(value: Option<&Value>, path: &str, name_key: &str, p: &Places) -> Result<Option<Table>, SpecError> {
+    match value {
+        None => Ok(None),
+        Some(Value::Table(t)) => Ok(Some(t.clone())),
+        Some(Value::String(s)) => Ok(Some(Table::from_iter([(name_key.to_owned(), Value::from(s.as_str()))]))),
+        Some(other) => Err(expected(path, "a table", other, p)),
+    }
+}
+
+fn known_keys(table: &Table, path: &str, known: &[&str], p: &Places) -> Result<(), SpecError> {
+    match table.keys().find(|k| !known.contains(&k.as_str())) {
+        None => Ok(()),
+        Some(key) => {
+            let full = super::places::join(path, key);
+            Err(p.error(&full, format!("unknown key \"{key}\"{}", suggest(key, known))))
+        }
+    }
+}
+
+/// Writes defaults that a table does not give, and whole numbers as the floats they stand for.
+fn fill(table: &mut Table, options: &[Opt]) {
+    for option in options {
+        let Ok(default) = option.default.parse::<Value>() else { continue };
+        match (table.get(option.name), &default) {
+            (None, _) => drop(table.insert(option.name.to_owned(), default)),
+            // 1 and 1.0 are the same rate, so they must be the same run.
+            (Some(Value::Integer(i)), Value::Float(_)) => {
+                let x = *i as f64;
+                table.insert(option.name.to_owned(), Value::Float(x));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn component<T: ?Sized>(entries: &[Entry<T>], kind: &str, path: &str, mut table: Table, p: &Places) -> Result<Table, SpecError> {
+    let name = table.get("name").and_then(Value::as_str);
+    if let Some(entry) = entries.iter().find(|e| Some(e.name) == name) {
+        fill(&mut table, entry.options);
+    }
+    build(entries, kind, table.clone()).map_err(|e| p.config(path, e))?;
+    Ok(table)
+}
+
+fn network(tree: &Table, rule: &Table, p: &Places) -> Result<Table, SpecError> {
+    let mut table = section(tree, "network", "model", p)?.ok_or_else(|| missing("network", p))?;
+    table.entry("model").or_insert_with(|| Value::from("mlp"));
+    let model = table["model"].as_str();
+    if let Some(info) = model::MODELS.iter().find(|m| Some(m.name) == model) {
+        fill(&mut table, info.options);
+    }
+    // The data are not there yet: the ends are taken at their word here and checked against the data by `setup`.
+    let ends = table.get("widths").and_then(Value::as_array).and_then(|w| {
+        let end = |v: Option<&Value>| v.and_then(Value::as_integer).and_then(|i| usize::try_from(i).ok());
+        Some((end(w.first())?, end(w.last())?))
+    });
+    let (inputs, outputs) = ends.unwrap_or((1, 1));
+    if inputs.saturating_mul(outputs) > 1 << 40 {
+        return Err(p.error("network.widths", "far too wide to fit in memory"));
+    }
+    let rule = rules::build(rule.clone()).map_err(|e| p.config("rule", e))?;
+    model::build(table.clone(), Shape::new(&[inputs]), outputs, DType::F32, &*rule).map_err(|e| p.config("network", e))?;
+    Ok(table)
+}
+
+fn init(tree: &Table, p: &Places) -> Result<Table, SpecError> {
+    let given = section(tree, "init", "weight", p)?.unwrap_or_default();
+    known_keys(&given, "init", &["weight", "bias", "feedback"], p)?;
+    let part = |key: &str| sub(given.get(key), &format!("init.{key}"), "name", p);
+    let with_scale = |mut table: Table, parse: &dyn Fn(Table) -> Result<(), ConfigError>| {
+        match table.get("scale") {
+            Some(Value::Integer(i)) => drop(table.insert("scale".into(), Value::Float(*i as f64))),
+            Some(_) => {}
+            None => {
+                let mut scaled = table.clone();
+                scaled.insert("scale".into(), Value::Float(1.0));
+                // Not every distribution takes a scale.
+                if parse(scaled.clone()).is_ok() {
+                    table = scaled;
+                }
+            }
+        }
+        parse(table.clone()).map(|()| table).map_err(|e| p.config("init", e))
+    };
+    let weight = part("weight")?.unwrap_or_else(|| named("xavier_uniform"));
+    let weight = with_scale(weight, &|t| WeightInit::parse(Some(t), None).map(drop))?;
+    let implied = if weight.get("name").and_then(Value::as_str) == Some("torch_default") { "torch_default" } else { "zeros" };
+    let bias = part("bias")?.unwrap_or_else(|| named(implied));
+    let bias = with_scale(bias, &|t| WeightInit::parse(None, Some(t)).map(drop))?;
+    let feedback = part("feedback")?.unwrap_or_else(|| named("xavier_uniform"));
+    let feedback = with_scale(feedback, &|t| FeedbackInit::parse(t).map(drop).map_err(|e| e.under("feedback")))?;
+    let parts = [("weight", weight), ("bias", bias), ("feedback", feedback)];
+    Ok(parts.into_iter().map(|(k, t)| (k.to_owned(), Value::Table(t))).collect())
+}
+
+fn optimizer(tree: &Table, p: &Places) -> Result<Table, SpecError> {
+    let mut table = section(tree, "optimizer", "name", p)?.ok_or_else(|| missing("optimizer", p))?;
+    table.entry("name").or_insert_with(|| Value::from("sgd"));
+    let (lr, schedule, clip) = (table.remove("lr"), table.remove("schedule"), table.remove("clip"));
+    // The optimizer's own list of options does not know these three; a slip in one of them must still find it.
+    let name = table["name"].as_str();
+    if let Some(entry) = optim::OPTIMIZERS.iter().find(|e| Some(e.name) == name) {
+        let own = entry.options.iter().map(|o| o.name);
+        let known: Vec<&str> = ["name", "lr", "schedule", "clip"].into_iter().chain(own).collect();
+        known_keys(&table, "optimizer", &known, p)?;
+    }
+    let mut table = component(optim::OPTIMIZERS, "optimizer", "optimizer", table, p)?;
+    let lr = match lr {
+        None => return Err(p.error("optimizer.lr", "missing: the learning rate, a number above 0")),
+        Some(Value::Integer(i)) => Value::Float(i as f64),
+        Some(v) => v,
+    };
+    match lr.as_float() {
+        Some(x) if x > 0.0 && x.is_finite() => drop(table.insert("lr".into(), lr)),
+        Some(_) => return Err(p.error("optimizer.lr", "expected a number above 0")),
+        None => return Err(expected("optimizer.lr", "a number above 0", &lr, p)),
+    }
+    let schedule = sub(schedule.as_ref(), "optimizer.schedule", "name", p)?.unwrap_or_else(|| named("constant"));
+    let schedule = component(optim::SCHEDULES, "schedule", "optimizer.schedule", schedule, p)?;
+    table.insert("schedule".into(), Value::Table(schedule));
+    if let Some(clip) = clip {
+        optim::Clip::parse(&clip).map_err(|e| p.config("optimizer.clip", e))?;
+        table.insert("clip".into(), clip);
+    }
+    Ok(table)
+}
+
+fn train(tree: &Table, p: &Places) -> Result<Table, SpecError> {
+    let mut table = section(tree, "train", "name", p)?.ok_or_else(|| missing("train", p))?;
+    known_keys(&table, "train", &["epochs", "steps", "batch", "dtype", "checkpoint"], p)?;
+    let count = |key: &str, v: &Value| match v {
+        Value::Integer(i) if *i >= 1 => Ok(()),
+        other => Err(p.error(&format!("train.{key}"), format!("expected an integer of at least 1, got {other}"))),
+    };
+    match (table.get("epochs"), table.get("steps")) {
+        (Some(_), Some(_)) => return Err(p.error("train.steps", "give either epochs or steps, not both")),
+        (None, None) => return Err(p.error("train.epochs", "missing: give epochs or steps")),
+        (Some(e), None) => count("epochs", e)?,
+        (None, Some(s)) => count("steps", s)?,
+    }
+    match table.entry("batch").or_insert(Value::Integer(64)) {
+        Value::String(s) if s == "full" => {}
+        Value::Integer(i) if *i >= 1 => {}
+        other => return Err(p.error("train.batch", format!("expected an integer of at least 1 or \"full\", got {other}"))),
+    }
+    match table.entry("dtype").or_insert(Value::from("f32")).as_str() {
+        Some("f32" | "f64") => {}
+        Some(other) => {
+            let hint = suggest(other, &["f32", "f64"]);
+            return Err(p.error("train.dtype", format!("unknown number type \"{other}\"{hint}")));
+        }
+        None => return Err(p.error("train.dtype", "expected \"f32\" or \"f64\"")),
+    }
+    if every(&mut table, "checkpoint", "train", p)? == Every::Never {
+        return Err(p.error("train.checkpoint", "a run keeps at least its first and last weights; the least is \"end\""));
+    }
+    Ok(table)
+}
+
+/// Checks a cadence and writes its default, once an epoch.
+fn every(table: &mut Table, key: &str, path: &str, p: &Places) -> Result<Every, SpecError> {
+    let path = super::places::join(path, key);
+    let value = table.entry(key).or_insert(Value::from("1 epoch"));
+    let text = value.as_str().ok_or_else(|| p.error(&path, "expected a cadence like \"1 epoch\", \"10 steps\" or \"log\""))?;
+    text.parse::<Every>().map_err(|e| p.error(&path, e))
+}
+
+/// What is measured when a spec asks for nothing.
+fn usual_probes() -> Vec<Value> {
+    ["accuracy", "weight_angle"].map(|n| Value::Table(named(n))).to_vec()
+}
+
+fn probe_list(tree: &Table, p: &Places) -> Result<Value, SpecError> {
+    let given = match tree.get("probes") {
+        None => usual_probes(),
+        Some(Value::Array(a)) => a.clone(),
+        Some(other) => return Err(expected("probes", "a list of tables, [[probes]]", other, p)),
+    };
+    let mut out = Vec::new();
+    for (i, probe) in given.iter().enumerate() {
+        let path = format!("probes.{i}");
+        let mut table = sub(Some(probe), &path, "name", p)?.unwrap_or_default();
+        every(&mut table, "every", &path, p)?;
+        let cadence = table.remove("every").unwrap_or(Value::from("1 epoch"));
+        let name = table.get("name").and_then(Value::as_str);
+        if let Some(entry) = probes::PROBES.iter().find(|e| Some(e.name) == name) {
+            let own = entry.options.iter().map(|o| o.name);
+            let known: Vec<&str> = ["name", "every"].into_iter().chain(own).collect();
+            known_keys(&table, &path, &known, p)?;
+        }
+        let mut table = component(probes::PROBES, "probe", &path, table, p)?;
+        table.insert("every".into(), cadence);
+        out.push(Value::Table(table));
+    }
+    Ok(Value::Array(out))
+}

@@ -1,0 +1,234 @@
+/*!
+The run directory (design.md section 6): `spec.toml`, `overrides.txt`, `env.json`, `data.json`, `metrics.jsonl`,
+`metrics.parquet`, `checkpoints/step_N.safetensors`, `summary.json`, `STATUS`, and `run.lock` while somebody is at work.
+
+Every file but `metrics.jsonl` is written whole, by temporary file and rename. Rows of step s are on disk before the
+checkpoint of step s, so after a kill the newest checkpoint and the rows up to its step are what an uninterrupted run had.
+*/
+
+mod env;
+mod error;
+mod files;
+mod metrics;
+mod report;
+
+pub use error::StoreError;
+pub use metrics::{Stored, read as read_metrics};
+pub use report::{RunReport, Status};
+
+use crate::RunSpec;
+use metrics::Appender;
+use realign::checkpoint::Checkpoint;
+use realign::train::Row;
+use realign_data::DataRecord;
+use sha2::{Digest, Sha256};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Checkpoints kept beside that of step 0.
+const KEPT: usize = 2;
+
+/// What may lie in a directory whose `spec.toml` was not written yet.
+const BEFORE_SPEC: &[&str] = &["run.lock", ".spec.toml.tmp", "STATUS"];
+
+/// Key in a checkpoint's metadata: safetensors itself would not notice a flipped bit.
+const DIGEST: &str = "sha256";
+
+fn digest(checkpoint: &Checkpoint) -> String {
+    let mut hash = Sha256::new();
+    for (name, tensor) in &checkpoint.tensors {
+        hash.update(name.as_bytes());
+        hash.update(tensor.to_le_bytes());
+    }
+    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn intact(checkpoint: &Checkpoint) -> bool {
+    checkpoint.meta.iter().any(|(k, v)| k == DIGEST && *v == digest(checkpoint))
+}
+
+/// A run directory, locked by this process.
+pub struct RunDir {
+    path: PathBuf,
+    metrics: Option<Appender>,
+    // Held for its lock, which the system drops with it, however the process ends.
+    _lock: File,
+}
+
+/// The status of the run in `path`, if there is one.
+pub fn status(path: &Path) -> Option<Status> {
+    Status::parse(&fs::read_to_string(path.join("STATUS")).ok()?)
+}
+
+/// Refuses a directory of another spec or with other things in it; does not touch it.
+pub(crate) fn check(path: &Path, spec: &RunSpec) -> Result<(), StoreError> {
+    let entries = match fs::read_dir(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other.map_err(StoreError::io("read", path))?,
+    };
+    match fs::read_to_string(path.join("spec.toml")) {
+        Ok(text) if text == spec.to_toml() => Ok(()),
+        Ok(text) => Err(StoreError::OtherSpec { path: path.to_path_buf(), difference: difference(&text, spec.to_toml()) }),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            let names = entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned());
+            match names.into_iter().find(|n| !BEFORE_SPEC.contains(&n.as_str())) {
+                Some(found) => Err(StoreError::Foreign { path: path.to_path_buf(), found }),
+                None => Ok(()),
+            }
+        }
+        Err(e) => Err(StoreError::io("read", &path.join("spec.toml"))(e)),
+    }
+}
+
+/// The first lines in which two resolved specs differ, with their section.
+fn difference(there: &str, here: &str) -> String {
+    let mut section = "";
+    let (mut a, mut b) = (there.lines(), here.lines());
+    loop {
+        match (a.next(), b.next()) {
+            (None, None) => return "they differ in their line ends".into(),
+            (x, y) if x == y => {
+                if let Some(line) = x.filter(|l| l.starts_with('[')) {
+                    section = line;
+                }
+            }
+            (x, y) => {
+                let word = |l: Option<&str>| l.filter(|l| !l.is_empty()).unwrap_or("nothing").to_owned();
+                return format!("{section}{}there {}, here {}", if section.is_empty() { "" } else { " " }, word(x), word(y));
+            }
+        }
+    }
+}
+
+/// The report of a finished run of this spec in `path`.
+pub(crate) fn finished(path: &Path) -> Option<RunReport> {
+    if !status(path)?.is_final() {
+        return None;
+    }
+    // A run directory may have been moved since.
+    summary(path).map(|r| RunReport { run: path.display().to_string(), ..r })
+}
+
+fn summary(path: &Path) -> Option<RunReport> {
+    serde_json::from_str(&fs::read_to_string(path.join("summary.json")).ok()?).ok()
+}
+
+impl RunDir {
+    /// Makes the directory, locks it and writes what is known before training.
+    ///
+    /// # Errors
+    /// If it belongs to another spec or process, or cannot be written.
+    pub(crate) fn open(path: &Path, spec: &RunSpec, data: &DataRecord, env: &env::Session<'_>) -> Result<RunDir, StoreError> {
+        check(path, spec)?;
+        fs::create_dir_all(path).map_err(StoreError::io("make the run directory", path))?;
+        let lock_path = path.join("run.lock");
+        let lock = OpenOptions::new().create(true).append(true).open(&lock_path).map_err(StoreError::io("open", &lock_path))?;
+        lock.try_lock().map_err(|e| match e {
+            TryLockError::WouldBlock => StoreError::Locked(path.to_path_buf()),
+            TryLockError::Error(e) => StoreError::io("lock", &lock_path)(e),
+        })?;
+        // Somebody may have been faster between the look and the lock.
+        check(path, spec)?;
+        let dir = RunDir { path: path.to_path_buf(), metrics: None, _lock: lock };
+        dir.write("spec.toml", spec.to_toml().as_bytes())?;
+        let overrides: String = spec.overrides().iter().map(|o| format!("{o}\n")).collect();
+        dir.write("overrides.txt", overrides.as_bytes())?;
+        dir.write_json("data.json", data)?;
+        dir.write_json("env.json", &env::collect(env, data))?;
+        let checkpoints = path.join("checkpoints");
+        fs::create_dir_all(&checkpoints).map_err(StoreError::io("make", &checkpoints))?;
+        Ok(dir)
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn set_status(&self, status: Status) -> Result<(), StoreError> {
+        self.write("STATUS", format!("{status}\n").as_bytes())
+    }
+
+    /// Wall time of earlier sessions that ended in order.
+    pub(crate) fn earlier_seconds(&self) -> f64 {
+        summary(&self.path).map_or(0.0, |s| s.seconds)
+    }
+
+    /// Checkpoints after step 0 that can be read, newest first, lazily.
+    pub(crate) fn checkpoints(&self) -> impl Iterator<Item = Checkpoint> + '_ {
+        let read = |step: &u64| Checkpoint::from_bytes(&fs::read(self.checkpoint_path(*step)).ok()?).ok();
+        let steps: Vec<u64> = self.steps().into_iter().filter(|s| *s > 0).collect();
+        steps.into_iter().filter_map(move |s| read(&s).filter(|c| c.step == s && intact(c)))
+    }
+
+    /// Opens the metrics with the rows up to the checkpoint's step, or none.
+    pub(crate) fn open_metrics(&mut self, keep: Option<u64>) -> Result<(), StoreError> {
+        self.metrics = Some(Appender::open(&self.path.join("metrics.jsonl"), keep)?);
+        if keep.is_none() {
+            // Unreadable or older than their rows: a fresh start must not be mixed with them.
+            for step in self.steps() {
+                let path = self.checkpoint_path(step);
+                fs::remove_file(&path).map_err(StoreError::io("remove", &path))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn append(&mut self, rows: &[Row]) -> Result<(), StoreError> {
+        let path = self.path.join("metrics.jsonl");
+        self.appender().append(rows).map_err(StoreError::io("write", &path))
+    }
+
+    pub(crate) fn save(&mut self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
+        let metrics = self.path.join("metrics.jsonl");
+        self.appender().sync().map_err(StoreError::io("write", &metrics))?;
+        let mut stamped = checkpoint.clone();
+        stamped.meta.push((DIGEST.to_owned(), digest(checkpoint)));
+        files::write(&self.checkpoint_path(checkpoint.step), &stamped.to_bytes())?;
+        for step in self.steps().into_iter().filter(|s| *s > 0).skip(KEPT) {
+            let path = self.checkpoint_path(step);
+            fs::remove_file(&path).map_err(StoreError::io("remove", &path))?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is known after training; the status comes last.
+    pub(crate) fn finish(&mut self, report: &RunReport) -> Result<(), StoreError> {
+        if report.status.is_final() {
+            metrics::to_parquet(&self.path.join("metrics.jsonl"), &self.path.join("metrics.parquet"))?;
+        }
+        self.write_json("summary.json", report)?;
+        self.set_status(report.status)
+    }
+
+    fn appender(&mut self) -> &mut Appender {
+        self.metrics.as_mut().expect("metrics are opened before training")
+    }
+
+    fn checkpoint_path(&self, step: u64) -> PathBuf {
+        self.path.join("checkpoints").join(format!("step_{step}.safetensors"))
+    }
+
+    /// Steps of all checkpoint files, newest first.
+    fn steps(&self) -> Vec<u64> {
+        let step = |name: &str| name.strip_prefix("step_")?.strip_suffix(".safetensors")?.parse().ok();
+        let entries = fs::read_dir(self.path.join("checkpoints")).into_iter().flatten().flatten();
+        let mut steps: Vec<u64> = entries.filter_map(|e| step(&e.file_name().to_string_lossy())).collect();
+        steps.sort_unstable_by(|a, b| b.cmp(a));
+        steps
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        files::write(&self.path.join(name), bytes)
+    }
+
+    fn write_json(&self, name: &str, value: &impl serde::Serialize) -> Result<(), StoreError> {
+        let path = self.path.join(name);
+        let mut text = serde_json::to_vec_pretty(value).map_err(|e| StoreError::io("write", &path)(e.into()))?;
+        text.push(b'\n');
+        files::write(&path, &text)
+    }
+}
+
+pub(crate) use env::Session;
