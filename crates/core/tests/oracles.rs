@@ -129,7 +129,9 @@ fn equal_feedback_is_backpropagation_bit_for_bit() {
                     let case =
                         Case { rule: rule.into(), feedback: "name = \"equal\"".into(), ..base.clone() };
                     let mut t = case.trainer();
-                    (0..steps).for_each(|_| { t.train_step(); });
+                    (0..steps).for_each(|_| {
+                        t.train_step();
+                    });
                     let net = t.net();
                     net.weighted().iter().map(|&n| net.weight(n).clone()).collect::<Vec<_>>()
                 };
@@ -254,7 +256,9 @@ fn initial_angles_are_the_closed_forms() {
 
 fn all_bits(case: &Case, steps: u64) -> Vec<u8> {
     let mut t = case.trainer();
-    (0..steps).for_each(|_| { t.train_step(); });
+    (0..steps).for_each(|_| {
+        t.train_step();
+    });
     t.checkpoint().to_bytes()
 }
 

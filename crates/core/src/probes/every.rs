@@ -29,7 +29,9 @@ impl Every {
                 // Due when a multiple of `every` lies in (step - 1, step].
                 bounds || (step as f64 / every).floor() > ((step - 1) as f64 / every).floor()
             }
-            Every::Log => bounds || [1, 2, 5].iter().any(|m| step % m == 0 && is_power_of_ten(step / m)),
+            Every::Log => {
+                bounds || [1, 2, 5].iter().any(|m| step.is_multiple_of(*m) && is_power_of_ten(step / m))
+            }
             Every::End => bounds,
             Every::Never => false,
         }
