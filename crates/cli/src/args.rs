@@ -1,0 +1,172 @@
+//! What can be typed.
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use std::path::PathBuf;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   done; also when a run diverged, which is a result (its status says so)
+  1   failure while running: a download failed, a file does not verify, a bug
+  2   something to correct: arguments, spec, data files, an output folder that cannot be written or belongs
+      to another spec or process, a full disk
+  75  stopped by SIGINT or SIGTERM after a checkpoint: run the same command again to resume";
+
+/// Train networks by feedback alignment and see why they learn or fail.
+#[derive(Parser)]
+#[command(name = "realign", version, propagate_version = true, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Train what a spec describes: one run, or every run of its grid
+    Run(RunArgs),
+    /// Learning rules, or one of them: formula, citation, options
+    Rules(ListArgs),
+    /// Probes: what can be measured during a run
+    Probes(ListArgs),
+    /// Layers and activations
+    Layers(ListArgs),
+    /// Losses
+    Losses(ListArgs),
+    /// Network models
+    Models(ListArgs),
+    /// Initial distributions of W, b and B
+    Inits(ListArgs),
+    /// Data sets and their options
+    Datasets(ListArgs),
+    /// Optimizers
+    Optimizers(ListArgs),
+    /// Learning-rate schedules
+    Schedules(ListArgs),
+    /// BibTeX of everything a spec uses
+    Cite(CiteArgs),
+    /// Data sets: list, show, fetch, verify
+    Data(DataArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page (roff), or write one page per command into a folder
+    #[command(hide = true)]
+    Man {
+        /// Folder for one page per command
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  realign run experiments/quickstart.toml
+  realign run experiments/quickstart.toml data.name=mnist
+  realign run experiments/quickstart.toml rule.name=fa optimizer.lr=0.05 --json
+  realign run experiments/quickstart.toml --dry-run
+
+A run directory that exists is resumed if it is unfinished and read if it is done; nothing runs twice.
+A grid runs one thread per run, up to --threads runs at a time; a single run uses its threads itself.
+Results do not depend on --threads.";
+
+#[derive(Args)]
+#[command(after_help = format!("{RUN_EXAMPLES}\n\n{EXIT_CODES}"))]
+pub(crate) struct RunArgs {
+    /// The spec (TOML)
+    #[arg(value_name = "SPEC.toml")]
+    pub(crate) spec: PathBuf,
+    /// Overrides, e.g. rule.name=fa optimizer.lr=0.05 network.widths=[784,100,10]
+    #[arg(value_name = "key=value")]
+    pub(crate) overrides: Vec<String>,
+    /// Run directory; for a grid, the folder of the run directories [default: below runs/]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Threads [default: SLURM_CPUS_PER_TASK, else all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) threads: Option<u32>,
+    /// Folder with data sets, searched before $REALIGN_DATA and the cache folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Print exactly one JSON object instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// No progress
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    /// Check the spec and list its runs without running them
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct ListArgs {
+    /// Show this one with its options
+    pub(crate) name: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct CiteArgs {
+    /// The spec (TOML)
+    #[arg(value_name = "SPEC.toml")]
+    pub(crate) spec: PathBuf,
+    /// Overrides, as for `run`
+    #[arg(value_name = "key=value")]
+    pub(crate) overrides: Vec<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct DataArgs {
+    #[command(subcommand)]
+    pub(crate) command: DataCommand,
+    /// Folder with data sets, searched before $REALIGN_DATA and the cache folder; downloads go there
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum DataCommand {
+    /// All data sets and whether their files are there
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write a contact sheet (PNG): a few examples of every class
+    Show {
+        /// The data set
+        name: String,
+        /// Options of the data set, e.g. seed=1 label_noise=0.2
+        #[arg(value_name = "key=value")]
+        options: Vec<String>,
+        /// The PNG [default: NAME.png]
+        #[arg(long, value_name = "FILE.png")]
+        out: Option<PathBuf>,
+        /// Examples per class
+        #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        per_class: u32,
+    },
+    /// Download a data set: mirrors in turn, resumed, size and SHA-256 checked
+    Fetch {
+        /// The data set
+        name: String,
+        /// Base address to fetch from instead of the published mirrors; may be given several times
+        #[arg(long, value_name = "URL")]
+        mirror: Vec<String>,
+        /// No progress
+        #[arg(long, short)]
+        quiet: bool,
+    },
+    /// Compare the files of a data set with the published sizes and SHA-256
+    Verify {
+        /// The data set
+        name: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
