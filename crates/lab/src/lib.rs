@@ -14,5 +14,5 @@ pub mod store;
 
 pub use error::LabError;
 pub use run::{Observer, Out, RunOptions, Silent, run, run_all};
-pub use spec::{RunSpec, Spec, SpecError};
+pub use spec::{Place, RunSpec, Spec, SpecError};
 pub use store::{RunReport, Status, StoreError};

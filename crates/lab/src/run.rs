@@ -72,7 +72,12 @@ impl Observer for Silent {}
 ///
 /// # Errors
 /// If the spec does not fit the data, or the run directory belongs to another spec or process or cannot be written.
-pub fn run(spec: &RunSpec, options: &RunOptions, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<RunReport, LabError> {
+pub fn run(
+    spec: &RunSpec,
+    options: &RunOptions,
+    observer: &mut dyn Observer,
+    stop: &AtomicBool,
+) -> Result<RunReport, LabError> {
     let path = options.out.dir(spec);
     store::check(&path, spec)?;
     if let Some(report) = store::finished(&path) {
@@ -81,7 +86,8 @@ pub fn run(spec: &RunSpec, options: &RunOptions, observer: &mut dyn Observer, st
     }
     let started = Instant::now();
     let setup = spec.setup(&options.dirs, options.par)?;
-    let session = Session { command_line: &options.command_line, threads: options.par.count(), id: spec.id() };
+    let session =
+        Session { command_line: &options.command_line, threads: options.par.count(), id: spec.id() };
     let mut dir = RunDir::open(&path, spec, &setup.data.record, &session)?;
     let mut trainer = Trainer::new(setup)?;
     // A checkpoint may read well and still not fit; then the one before it is tried.
@@ -141,7 +147,8 @@ pub fn run_all(
 ) -> Vec<Option<Result<RunReport, LabError>>> {
     let options = RunOptions { par: Par::threads(1), ..options.clone() };
     let (next, shared) = (AtomicUsize::new(0), Mutex::new(observer));
-    let results: Vec<Mutex<Option<Result<RunReport, LabError>>>> = specs.iter().map(|_| Mutex::new(None)).collect();
+    let results: Vec<Mutex<Option<Result<RunReport, LabError>>>> =
+        specs.iter().map(|_| Mutex::new(None)).collect();
     std::thread::scope(|scope| {
         for _ in 0..threads.clamp(1, specs.len().max(1)) {
             scope.spawn(|| {

@@ -26,15 +26,23 @@ pub(crate) fn range(text: &str) -> Result<Option<Vec<Value>>, String> {
             }
         }
         "logspace" => {
-            let wrong = || format!("\"{text}\": expected logspace(a, b, n): n >= 1 values from a > 0 to b > 0 (values, not exponents)");
+            let wrong = || {
+                format!(
+                    "\"{text}\": expected logspace(a, b, n): n >= 1 values from a > 0 to b > 0 (values, not exponents)"
+                )
+            };
             let [a, b, n] = parts[..] else { return Err(wrong()) };
-            let (Ok(a), Ok(b), Ok(n)) = (a.parse::<f64>(), b.parse::<f64>(), n.parse::<usize>()) else { return Err(wrong()) };
+            let (Ok(a), Ok(b), Ok(n)) = (a.parse::<f64>(), b.parse::<f64>(), n.parse::<usize>()) else {
+                return Err(wrong());
+            };
             if !(a > 0.0 && b > 0.0 && a.is_finite() && b.is_finite() && (1..=MOST).contains(&n)) {
                 return Err(wrong());
             }
             let at = |i: usize| if n == 1 { a } else { a * (b / a).powf(i as f64 / (n - 1) as f64) };
             // Six digits: the run's id must not depend on the last bit of a machine's power function.
-            Ok(Some((0..n).map(|i| Value::Float(format!("{:.5e}", at(i)).parse().expect("a number"))).collect()))
+            Ok(Some(
+                (0..n).map(|i| Value::Float(format!("{:.5e}", at(i)).parse().expect("a number"))).collect(),
+            ))
         }
         _ => Ok(None),
     }
@@ -52,7 +60,9 @@ pub(crate) fn axis(value: &Value) -> Result<Vec<Value>, String> {
     match value {
         Value::Array(list) if list.is_empty() => Err("an empty list makes no runs".into()),
         Value::Array(list) => Ok(list.clone()),
-        Value::String(s) => range(s)?.ok_or_else(|| "expected a list, \"0..5\", \"range(0,5)\" or \"logspace(a,b,n)\"".into()),
+        Value::String(s) => {
+            range(s)?.ok_or_else(|| "expected a list, \"0..5\", \"range(0,5)\" or \"logspace(a,b,n)\"".into())
+        }
         other => Err(format!("expected a list, \"0..5\" or \"logspace(a,b,n)\", got {}", other.type_str())),
     }
 }
@@ -86,7 +96,8 @@ mod tests {
 
     #[test]
     fn spaces_have_equal_ratios_and_both_ends() {
-        let v: Vec<f64> = range("logspace(1e-3, 1, 4)").unwrap().unwrap().iter().map(|v| v.as_float().unwrap()).collect();
+        let v: Vec<f64> =
+            range("logspace(1e-3, 1, 4)").unwrap().unwrap().iter().map(|v| v.as_float().unwrap()).collect();
         assert_eq!(v, [0.001, 0.01, 0.1, 1.0]);
         let half = range("logspace(0.01,0.1,3)").unwrap().unwrap();
         assert_eq!(half[1], Value::Float(0.0316228));

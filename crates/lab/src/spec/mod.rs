@@ -115,6 +115,12 @@ impl Spec {
 impl RunSpec {
     fn new(tree: &Table, places: Places, label: String, overrides: &[String]) -> Result<RunSpec, SpecError> {
         let table = resolve::resolve(tree, &places).map_err(|mut e| {
+            // `activation = "rellu"` is short for a table; the key to name is the one that was written.
+            if let Some((above, "name")) = e.key.rsplit_once('.')
+                && lookup(tree, above).is_some_and(Value::is_str)
+            {
+                e.key = above.to_owned();
+            }
             e.value = lookup(tree, &e.key).filter(|v| !v.is_table()).map(|v| v.to_string().into());
             e
         })?;
@@ -231,8 +237,14 @@ fn take_per_rule(tree: &mut Table, places: &Places) -> Result<Vec<ForRule>, Spec
         for (path, value) in found {
             let full = format!("{key}.{path}");
             let top = path.split('.').next().unwrap_or_default();
-            if !resolve::TOP.contains(&top) || ["grid", "per_rule", "name", "rule.name"].contains(&top) || path == "rule.name" {
-                return Err(places.error(&full, format!("unknown or unusable key \"{path}\"{}", suggest(top, resolve::TOP))));
+            if !resolve::TOP.contains(&top)
+                || ["grid", "per_rule", "name", "rule.name"].contains(&top)
+                || path == "rule.name"
+            {
+                return Err(places.error(
+                    &full,
+                    format!("unknown or unusable key \"{path}\"{}", suggest(top, resolve::TOP)),
+                ));
             }
             out.push((rule.clone(), path, value, places.at(&full)));
         }
@@ -241,14 +253,28 @@ fn take_per_rule(tree: &mut Table, places: &Places) -> Result<Vec<ForRule>, Spec
 }
 
 /// Applies one override to the tree or the grid and notes its key as the user's word.
-fn apply(text: &str, tree: &mut Table, places: &mut Places, axes: &mut Vec<Axis>, said: &mut Vec<String>) -> Result<(), SpecError> {
+fn apply(
+    text: &str,
+    tree: &mut Table,
+    places: &mut Places,
+    axes: &mut Vec<Axis>,
+    said: &mut Vec<String>,
+) -> Result<(), SpecError> {
     let place = Place::Override(text.into());
-    let key_of = |text: &str| text.trim_start_matches(['+', '~']).split('=').next().unwrap_or_default().to_owned();
-    let wrong = |places: &Places, key: &str, message: String| SpecError { place: place.clone(), ..places.error(key, message) };
+    let key_of =
+        |text: &str| text.trim_start_matches(['+', '~']).split('=').next().unwrap_or_default().to_owned();
+    let wrong = |places: &Places, key: &str, message: String| SpecError {
+        place: place.clone(),
+        ..places.error(key, message)
+    };
     match overrides::parse(text).map_err(|m| wrong(places, &key_of(text), m))? {
         Change::Set { path, value, fresh } => {
             if fresh && lookup(tree, &path).is_some() {
-                return Err(wrong(places, &path, "is there already; leave out the \"+\" to change it".into()));
+                return Err(wrong(
+                    places,
+                    &path,
+                    "is there already; leave out the \"+\" to change it".into(),
+                ));
             }
             axes.retain(|a| a.path != path);
             assign(tree, &path, value).map_err(|m| wrong(places, &path, m))?;

@@ -53,7 +53,8 @@ pub(crate) fn parse(text: &str) -> Result<Change, String> {
 /// `rule` alone means its name.
 pub(crate) fn full_name(key: &str) -> String {
     match key {
-        "rule" | "data" | "loss" | "optimizer" | "init.weight" | "init.bias" | "init.feedback" | "optimizer.schedule" => {
+        "rule" | "data" | "loss" | "optimizer" | "init.weight" | "init.bias" | "init.feedback"
+        | "optimizer.schedule" => {
             format!("{key}.name")
         }
         "network" => "network.model".to_owned(),
@@ -101,7 +102,10 @@ fn split_commas(text: &str) -> Vec<&str> {
 /// One value: TOML if it is, a list or table with bare words if it looks so, otherwise a string.
 fn single(text: &str) -> Value {
     let text = text.trim();
-    let parsed = toml::from_str::<Table>(&format!("v = {text}")).ok().filter(|t| t.len() == 1).and_then(|mut t| t.remove("v"));
+    let parsed = toml::from_str::<Table>(&format!("v = {text}"))
+        .ok()
+        .filter(|t| t.len() == 1)
+        .and_then(|mut t| t.remove("v"));
     match parsed {
         Some(Value::Datetime(_)) | None => {}
         Some(value) => return value,
@@ -110,7 +114,9 @@ fn single(text: &str) -> Value {
         return Value::Array(split_commas(inner).into_iter().map(single).collect());
     }
     if let Some(inner) = text.strip_prefix('{').and_then(|t| t.strip_suffix('}')) {
-        let pair = |p: &str| p.split_once([':', '=']).map(|(k, v)| (k.trim().trim_matches('"').to_owned(), single(v)));
+        let pair = |p: &str| {
+            p.split_once([':', '=']).map(|(k, v)| (k.trim().trim_matches('"').to_owned(), single(v)))
+        };
         if let Some(pairs) = split_commas(inner).into_iter().map(pair).collect::<Option<Vec<_>>>() {
             return Value::Table(pairs.into_iter().collect());
         }
@@ -148,18 +154,25 @@ mod tests {
 
     #[test]
     fn lists_and_ranges_are_axes() {
-        let axis = |path: &str, values: &[i64]| Change::Axis { path: path.into(), values: values.iter().map(|i| Value::Integer(*i)).collect() };
+        let axis = |path: &str, values: &[i64]| Change::Axis {
+            path: path.into(),
+            values: values.iter().map(|i| Value::Integer(*i)).collect(),
+        };
         assert_eq!(parse("seed=range(0,3)"), Ok(axis("seed", &[0, 1, 2])));
         assert_eq!(parse("seed=0..2"), Ok(axis("seed", &[0, 1])));
         assert_eq!(parse("seed=5,7"), Ok(axis("seed", &[5, 7])));
-        let words = Change::Axis { path: "rule.name".into(), values: vec![Value::from("bp"), Value::from("fa")] };
+        let words =
+            Change::Axis { path: "rule.name".into(), values: vec![Value::from("bp"), Value::from("fa")] };
         assert_eq!(parse("rule=bp,fa"), Ok(words.clone()));
         assert_eq!(parse("grid.rule.name=[bp,fa]"), Ok(words));
     }
 
     #[test]
     fn adding_and_removing() {
-        assert_eq!(parse("+a.b=1"), Ok(Change::Set { path: "a.b".into(), value: Value::Integer(1), fresh: true }));
+        assert_eq!(
+            parse("+a.b=1"),
+            Ok(Change::Set { path: "a.b".into(), value: Value::Integer(1), fresh: true })
+        );
         assert_eq!(parse("++a.b=1"), Ok(set("a.b", Value::Integer(1))));
         assert_eq!(parse("~a.b"), Ok(Change::Remove { path: "a.b".into(), strict: true }));
         assert!(parse("nonsense").is_err());

@@ -102,7 +102,8 @@ impl Places {
             DeValue::Array(items) => {
                 for (i, item) in items.iter().enumerate() {
                     let path = join(path, &i.to_string());
-                    self.marks.insert(path.clone(), (Place::Line(line_of(item.span().start)), item.span().start));
+                    self.marks
+                        .insert(path.clone(), (Place::Line(line_of(item.span().start)), item.span().start));
                     self.descend(item.get_ref(), &path, line_of);
                 }
             }
@@ -198,7 +199,8 @@ pub(crate) fn assign(table: &mut Table, path: &str, value: Value) -> Result<(), 
             Value::Array(a) => {
                 let n = a.len();
                 let slot = part.parse::<usize>().ok().and_then(|i| a.get_mut(i));
-                let slot = slot.ok_or_else(|| format!("no element {part}: the list has {n}, counted from 0"))?;
+                let slot =
+                    slot.ok_or_else(|| format!("no element {part}: the list has {n}, counted from 0"))?;
                 if last {
                     *slot = value;
                     return Ok(());

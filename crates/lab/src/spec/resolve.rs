@@ -9,8 +9,20 @@ use realign::{ConfigError, loss, model, optim, probes, rules};
 use toml::{Table, Value};
 
 /// Every key a spec may have at the top.
-pub(crate) const TOP: &[&str] =
-    &["name", "seed", "data", "network", "init", "rule", "loss", "optimizer", "train", "probes", "grid", "per_rule"];
+pub(crate) const TOP: &[&str] = &[
+    "name",
+    "seed",
+    "data",
+    "network",
+    "init",
+    "rule",
+    "loss",
+    "optimizer",
+    "train",
+    "probes",
+    "grid",
+    "per_rule",
+];
 
 /// Checks a run's table and fills in its defaults.
 pub(crate) fn resolve(tree: &Table, p: &Places) -> Result<Table, SpecError> {
@@ -18,7 +30,10 @@ pub(crate) fn resolve(tree: &Table, p: &Places) -> Result<Table, SpecError> {
     let mut out = Table::new();
     let name = tree.get("name").ok_or_else(|| p.error("name", "missing: a spec needs a name"))?;
     let name = name.as_str().ok_or_else(|| expected("name", "a string", name, p))?;
-    if name.is_empty() || name.starts_with('.') || !name.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c)) {
+    if name.is_empty()
+        || name.starts_with('.')
+        || !name.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c))
+    {
         return Err(p.error("name", "becomes a folder's name: letters, digits, \"-\", \"_\" and \".\" only"));
     }
     out.insert("name".into(), Value::from(name));
@@ -30,7 +45,8 @@ pub(crate) fn resolve(tree: &Table, p: &Places) -> Result<Table, SpecError> {
     out.insert("seed".into(), Value::Integer(seed));
 
     let data = section(tree, "data", "name", p)?.ok_or_else(|| missing("data", p))?;
-    let config = realign_data::parse_config(data).map_err(|e| p.error(&format!("data.{}", e.key), e.message))?;
+    let config =
+        realign_data::parse_config(data).map_err(|e| p.error(&format!("data.{}", e.key), e.message))?;
     let data = Table::try_from(&config).map_err(|e| p.error("data", e.to_string()))?;
     out.insert("data".into(), Value::Table(data));
 
@@ -70,7 +86,9 @@ fn sub(value: Option<&Value>, path: &str, name_key: &str, p: &Places) -> Result<
     match value {
         None => Ok(None),
         Some(Value::Table(t)) => Ok(Some(t.clone())),
-        Some(Value::String(s)) => Ok(Some(Table::from_iter([(name_key.to_owned(), Value::from(s.as_str()))]))),
+        Some(Value::String(s)) => {
+            Ok(Some(Table::from_iter([(name_key.to_owned(), Value::from(s.as_str()))])))
+        }
         Some(other) => Err(expected(path, "a table", other, p)),
     }
 }
@@ -101,7 +119,13 @@ fn fill(table: &mut Table, options: &[Opt]) {
     }
 }
 
-fn component<T: ?Sized>(entries: &[Entry<T>], kind: &str, path: &str, mut table: Table, p: &Places) -> Result<Table, SpecError> {
+fn component<T: ?Sized>(
+    entries: &[Entry<T>],
+    kind: &str,
+    path: &str,
+    mut table: Table,
+    p: &Places,
+) -> Result<Table, SpecError> {
     let name = table.get("name").and_then(Value::as_str);
     if let Some(entry) = entries.iter().find(|e| Some(e.name) == name) {
         fill(&mut table, entry.options);
@@ -127,7 +151,8 @@ fn network(tree: &Table, rule: &Table, p: &Places) -> Result<Table, SpecError> {
         return Err(p.error("network.widths", "far too wide to fit in memory"));
     }
     let rule = rules::build(rule.clone()).map_err(|e| p.config("rule", e))?;
-    model::build(table.clone(), Shape::new(&[inputs]), outputs, DType::F32, &*rule).map_err(|e| p.config("network", e))?;
+    model::build(table.clone(), Shape::new(&[inputs]), outputs, DType::F32, &*rule)
+        .map_err(|e| p.config("network", e))?;
     Ok(table)
 }
 
@@ -152,11 +177,16 @@ fn init(tree: &Table, p: &Places) -> Result<Table, SpecError> {
     };
     let weight = part("weight")?.unwrap_or_else(|| named("xavier_uniform"));
     let weight = with_scale(weight, &|t| WeightInit::parse(Some(t), None).map(drop))?;
-    let implied = if weight.get("name").and_then(Value::as_str) == Some("torch_default") { "torch_default" } else { "zeros" };
+    let implied = if weight.get("name").and_then(Value::as_str) == Some("torch_default") {
+        "torch_default"
+    } else {
+        "zeros"
+    };
     let bias = part("bias")?.unwrap_or_else(|| named(implied));
     let bias = with_scale(bias, &|t| WeightInit::parse(None, Some(t)).map(drop))?;
     let feedback = part("feedback")?.unwrap_or_else(|| named("xavier_uniform"));
-    let feedback = with_scale(feedback, &|t| FeedbackInit::parse(t).map(drop).map_err(|e| e.under("feedback")))?;
+    let feedback =
+        with_scale(feedback, &|t| FeedbackInit::parse(t).map(drop).map_err(|e| e.under("feedback")))?;
     let parts = [("weight", weight), ("bias", bias), ("feedback", feedback)];
     Ok(parts.into_iter().map(|(k, t)| (k.to_owned(), Value::Table(t))).collect())
 }
@@ -183,7 +213,8 @@ fn optimizer(tree: &Table, p: &Places) -> Result<Table, SpecError> {
         Some(_) => return Err(p.error("optimizer.lr", "expected a number above 0")),
         None => return Err(expected("optimizer.lr", "a number above 0", &lr, p)),
     }
-    let schedule = sub(schedule.as_ref(), "optimizer.schedule", "name", p)?.unwrap_or_else(|| named("constant"));
+    let schedule =
+        sub(schedule.as_ref(), "optimizer.schedule", "name", p)?.unwrap_or_else(|| named("constant"));
     let schedule = component(optim::SCHEDULES, "schedule", "optimizer.schedule", schedule, p)?;
     table.insert("schedule".into(), Value::Table(schedule));
     if let Some(clip) = clip {
@@ -198,7 +229,9 @@ fn train(tree: &Table, p: &Places) -> Result<Table, SpecError> {
     known_keys(&table, "train", &["epochs", "steps", "batch", "dtype", "checkpoint"], p)?;
     let count = |key: &str, v: &Value| match v {
         Value::Integer(i) if *i >= 1 => Ok(()),
-        other => Err(p.error(&format!("train.{key}"), format!("expected an integer of at least 1, got {other}"))),
+        other => {
+            Err(p.error(&format!("train.{key}"), format!("expected an integer of at least 1, got {other}")))
+        }
     };
     match (table.get("epochs"), table.get("steps")) {
         (Some(_), Some(_)) => return Err(p.error("train.steps", "give either epochs or steps, not both")),
@@ -209,7 +242,11 @@ fn train(tree: &Table, p: &Places) -> Result<Table, SpecError> {
     match table.entry("batch").or_insert(Value::Integer(64)) {
         Value::String(s) if s == "full" => {}
         Value::Integer(i) if *i >= 1 => {}
-        other => return Err(p.error("train.batch", format!("expected an integer of at least 1 or \"full\", got {other}"))),
+        other => {
+            return Err(
+                p.error("train.batch", format!("expected an integer of at least 1 or \"full\", got {other}"))
+            );
+        }
     }
     match table.entry("dtype").or_insert(Value::from("f32")).as_str() {
         Some("f32" | "f64") => {}
@@ -220,7 +257,10 @@ fn train(tree: &Table, p: &Places) -> Result<Table, SpecError> {
         None => return Err(p.error("train.dtype", "expected \"f32\" or \"f64\"")),
     }
     if every(&mut table, "checkpoint", "train", p)? == Every::Never {
-        return Err(p.error("train.checkpoint", "a run keeps at least its first and last weights; the least is \"end\""));
+        return Err(p.error(
+            "train.checkpoint",
+            "a run keeps at least its first and last weights; the least is \"end\"",
+        ));
     }
     Ok(table)
 }
@@ -229,7 +269,9 @@ fn train(tree: &Table, p: &Places) -> Result<Table, SpecError> {
 fn every(table: &mut Table, key: &str, path: &str, p: &Places) -> Result<Every, SpecError> {
     let path = super::places::join(path, key);
     let value = table.entry(key).or_insert(Value::from("1 epoch"));
-    let text = value.as_str().ok_or_else(|| p.error(&path, "expected a cadence like \"1 epoch\", \"10 steps\" or \"log\""))?;
+    let text = value
+        .as_str()
+        .ok_or_else(|| p.error(&path, "expected a cadence like \"1 epoch\", \"10 steps\" or \"log\""))?;
     text.parse::<Every>().map_err(|e| p.error(&path, e))
 }
 

@@ -25,7 +25,8 @@ impl RunSpec {
         let outputs = loss.outputs(&data.train).map_err(|e| self.fault("loss", e))?;
         let dtype = if self.text_at("train.dtype") == "f64" { DType::F64 } else { DType::F32 };
         let shape = data.train.example_shape;
-        let net = model::build(self.section("network"), shape, outputs, dtype, &*rule).map_err(|e| self.fault("network", e))?;
+        let net = model::build(self.section("network"), shape, outputs, dtype, &*rule)
+            .map_err(|e| self.fault("network", e))?;
 
         let mut optimizer = self.section("optimizer");
         let schedule = optimizer.remove("schedule").and_then(as_table).unwrap_or_default();
@@ -47,7 +48,8 @@ impl RunSpec {
             schedule: optim::schedule(schedule).map_err(|e| self.fault("optimizer.schedule", e))?,
             clip,
             init: WeightInit::parse(part("weight"), part("bias")).map_err(|e| self.fault("init", e))?,
-            feedback: FeedbackInit::parse(part("feedback").unwrap_or_default()).map_err(|e| self.fault("init.feedback", e))?,
+            feedback: FeedbackInit::parse(part("feedback").unwrap_or_default())
+                .map_err(|e| self.fault("init.feedback", e))?,
             data,
             plan,
             probes: self.probes()?,
@@ -66,7 +68,8 @@ impl RunSpec {
             None => BatchSize::Full,
             Some(n) if n as usize <= examples => BatchSize::Size(n as usize),
             Some(n) => {
-                let message = format!("batch larger than the data: {n} examples a batch, but {examples} to train on");
+                let message =
+                    format!("batch larger than the data: {n} examples a batch, but {examples} to train on");
                 return Err(self.fault("train", ConfigError::new("batch", message)));
             }
         };

@@ -41,7 +41,12 @@ fn cpu() -> Option<String> {
 
 /// The commit of the working folder, if it is in a git repository.
 fn commit() -> Option<String> {
-    let out = Command::new("git").args(["rev-parse", "HEAD"]).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let out = Command::new("git")
+        .args(["rev-parse", "HEAD"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
     let text = String::from_utf8(out.stdout).ok().filter(|_| out.status.success())?;
     Some(text.trim().to_owned()).filter(|t| !t.is_empty())
 }

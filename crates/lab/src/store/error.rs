@@ -56,7 +56,14 @@ impl StoreError {
         use std::io::ErrorKind as K;
         match self {
             StoreError::Io { source, .. } => {
-                matches!(source.kind(), K::PermissionDenied | K::NotADirectory | K::ReadOnlyFilesystem | K::AlreadyExists | K::StorageFull)
+                matches!(
+                    source.kind(),
+                    K::PermissionDenied
+                        | K::NotADirectory
+                        | K::ReadOnlyFilesystem
+                        | K::AlreadyExists
+                        | K::StorageFull
+                )
             }
             StoreError::Damaged { .. } => false,
             _ => true,

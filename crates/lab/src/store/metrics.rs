@@ -93,7 +93,10 @@ fn length_up_to(path: &Path, step: u64) -> Result<u64, StoreError> {
 }
 
 /// Calls `each` with every row and the byte at which it ends, until it says false; a cut last line is left out.
-fn scan(path: &Path, mut each: impl FnMut(Stored, u64) -> Result<bool, StoreError>) -> Result<(), StoreError> {
+fn scan(
+    path: &Path,
+    mut each: impl FnMut(Stored, u64) -> Result<bool, StoreError>,
+) -> Result<(), StoreError> {
     let file = match File::open(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
         other => other.map_err(StoreError::io("read", path))?,
@@ -145,7 +148,8 @@ const GROUP: usize = 250_000;
 /// Writes the rows of `from` as columns into `to`; returns their number.
 pub(crate) fn to_parquet(from: &Path, to: &Path) -> Result<usize, StoreError> {
     let rows = read(from)?;
-    files::write_with(to, |file| columns(file, &rows).map_err(io::Error::other)).map_err(StoreError::io("write", to))?;
+    files::write_with(to, |file| columns(file, &rows).map_err(io::Error::other))
+        .map_err(StoreError::io("write", to))?;
     Ok(rows.len())
 }
 

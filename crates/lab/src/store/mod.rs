@@ -69,7 +69,10 @@ pub(crate) fn check(path: &Path, spec: &RunSpec) -> Result<(), StoreError> {
     };
     match fs::read_to_string(path.join("spec.toml")) {
         Ok(text) if text == spec.to_toml() => Ok(()),
-        Ok(text) => Err(StoreError::OtherSpec { path: path.to_path_buf(), difference: difference(&text, spec.to_toml()) }),
+        Ok(text) => Err(StoreError::OtherSpec {
+            path: path.to_path_buf(),
+            difference: difference(&text, spec.to_toml()),
+        }),
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             let names = entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned());
             match names.into_iter().find(|n| !BEFORE_SPEC.contains(&n.as_str())) {
@@ -95,7 +98,12 @@ fn difference(there: &str, here: &str) -> String {
             }
             (x, y) => {
                 let word = |l: Option<&str>| l.filter(|l| !l.is_empty()).unwrap_or("nothing").to_owned();
-                return format!("{section}{}there {}, here {}", if section.is_empty() { "" } else { " " }, word(x), word(y));
+                return format!(
+                    "{section}{}there {}, here {}",
+                    if section.is_empty() { "" } else { " " },
+                    word(x),
+                    word(y)
+                );
             }
         }
     }
@@ -119,11 +127,20 @@ impl RunDir {
     ///
     /// # Errors
     /// If it belongs to another spec or process, or cannot be written.
-    pub(crate) fn open(path: &Path, spec: &RunSpec, data: &DataRecord, env: &env::Session<'_>) -> Result<RunDir, StoreError> {
+    pub(crate) fn open(
+        path: &Path,
+        spec: &RunSpec,
+        data: &DataRecord,
+        env: &env::Session<'_>,
+    ) -> Result<RunDir, StoreError> {
         check(path, spec)?;
         fs::create_dir_all(path).map_err(StoreError::io("make the run directory", path))?;
         let lock_path = path.join("run.lock");
-        let lock = OpenOptions::new().create(true).append(true).open(&lock_path).map_err(StoreError::io("open", &lock_path))?;
+        let lock = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&lock_path)
+            .map_err(StoreError::io("open", &lock_path))?;
         lock.try_lock().map_err(|e| match e {
             TryLockError::WouldBlock => StoreError::Locked(path.to_path_buf()),
             TryLockError::Error(e) => StoreError::io("lock", &lock_path)(e),
@@ -225,7 +242,8 @@ impl RunDir {
 
     fn write_json(&self, name: &str, value: &impl serde::Serialize) -> Result<(), StoreError> {
         let path = self.path.join(name);
-        let mut text = serde_json::to_vec_pretty(value).map_err(|e| StoreError::io("write", &path)(e.into()))?;
+        let mut text =
+            serde_json::to_vec_pretty(value).map_err(|e| StoreError::io("write", &path)(e.into()))?;
         text.push(b'\n');
         files::write(&path, &text)
     }

@@ -75,7 +75,14 @@ pub struct RunReport {
 }
 
 impl RunReport {
-    pub(crate) fn new(run: &Path, status: Status, steps: u64, epochs: f64, seconds: f64, last: Final) -> RunReport {
+    pub(crate) fn new(
+        run: &Path,
+        status: Status,
+        steps: u64,
+        epochs: f64,
+        seconds: f64,
+        last: Final,
+    ) -> RunReport {
         // JSON has no word for NaN; a stored report must read back equal.
         let finite = |v: Option<f64>| v.filter(|x| x.is_finite());
         RunReport {
