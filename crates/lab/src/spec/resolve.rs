@@ -243,9 +243,10 @@ fn train(tree: &Table, p: &Places) -> Result<Table, SpecError> {
         Value::String(s) if s == "full" => {}
         Value::Integer(i) if *i >= 1 => {}
         other => {
-            return Err(
-                p.error("train.batch", format!("expected an integer of at least 1 or \"full\", got {other}"))
-            );
+            return Err(p.error(
+                "train.batch",
+                format!("expected an integer of at least 1 or \"full\", got {other}"),
+            ));
         }
     }
     match table.entry("dtype").or_insert(Value::from("f32")).as_str() {

@@ -9,6 +9,8 @@ use realign_data::{DataError, Dirs};
 use realign_tensor::{DType, Par};
 use toml::{Table, Value};
 
+type Probes = Vec<(Every, Box<dyn probes::Probe>)>;
+
 impl RunSpec {
     /// Loads the data and builds every part; checks what only the data can tell (widths at both ends, batch size).
     ///
@@ -76,7 +78,7 @@ impl RunSpec {
         Ok(Plan { length, batch, checkpoint: self.cadence("train.checkpoint")? })
     }
 
-    fn probes(&self) -> Result<Vec<(Every, Box<dyn probes::Probe>)>, SpecError> {
+    fn probes(&self) -> Result<Probes, SpecError> {
         let list = self.get("probes").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let build = |(i, value): (usize, &Value)| {
             let path = format!("probes.{i}");
