@@ -275,7 +275,7 @@ fn what_only_the_data_can_tell_has_its_line() {
         let dir = temp.path().join("run");
         match go(&spec(&[text]), &dir).unwrap_err() {
             LabError::Spec(e) => {
-                assert_eq!((e.key.as_str(), e.to_string().starts_with("override")), (key, true), "{e}")
+                assert_eq!((e.key.as_str(), e.to_string().starts_with("override")), (key, true), "{e}");
             }
             other => panic!("{other}"),
         }
