@@ -31,18 +31,18 @@ fn specs_with_mistakes() {
     check(
         "momentum = 0.9",
         "momentun = 0.9",
-        &["spec.toml:18", "optimizer.momentun", "did you mean \"momentum\""],
+        &["spec.toml:19", "optimizer.momentun", "did you mean \"momentum\""],
     );
-    check("lr = 0.1", "lr = \"fast\"", &["spec.toml:17", "optimizer.lr", "fast"]);
-    check("name = \"fa\"", "name = \"sing_fa\"", &["spec.toml:12", "rule", "did you mean \"sign_fa\""]);
-    check("[8, 6, 5, 2]", "[8, -6, 5, 2]", &["spec.toml:9", "network.widths", "-6"]);
-    check("[8, 6, 5, 2]", "[9, 6, 5, 2]", &["spec.toml:9", "network.widths", "8 features"]);
-    check("batch = 20", "batch = 97", &["spec.toml:21", "train.batch", "97", "96"]);
-    check("batch = 20", "batch = 0", &["spec.toml:21", "train.batch"]);
-    check("[train]", "[trian]", &["spec.toml:19", "trian", "did you mean \"train\""]);
+    check("lr = 0.1", "lr = \"fast\"", &["spec.toml:18", "optimizer.lr", "fast"]);
+    check("name = \"fa\"", "name = \"sing_fa\"", &["spec.toml:13", "rule", "did you mean \"sign_fa\""]);
+    check("[8, 6, 5, 2]", "[8, -6, 5, 2]", &["spec.toml:10", "network.widths", "-6"]);
+    check("[8, 6, 5, 2]", "[9, 6, 5, 2]", &["spec.toml:10", "network.widths", "8 features"]);
+    check("batch = 20", "batch = 97", &["spec.toml:22", "train.batch", "97", "96"]);
+    check("batch = 20", "batch = 0", &["spec.toml:22", "train.batch"]);
+    check("[train]", "[trian]", &["spec.toml:20", "trian", "did you mean \"train\""]);
     check("name = \"gaussians\"", "name = \"gausians\"", &["spec.toml:4", "data", "gaussians"]);
-    check("every = \"2 steps\"", "every = \"now and then\"", &["spec.toml:27", "every"]);
-    check("dtype = \"f32\"", "dtype = \"f16\"", &["spec.toml:22", "train.dtype", "f16"]);
+    check("every = \"2 steps\"", "every = \"now and then\"", &["spec.toml:28", "every"]);
+    check("dtype = \"f32\"", "dtype = \"f16\"", &["spec.toml:23", "train.dtype", "f16"]);
     check("seed = 0", "seed = = 0", &["spec.toml:2"]);
 }
 

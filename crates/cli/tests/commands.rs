@@ -248,7 +248,7 @@ fn command_of_the_readme(dir: &Path, words: &[&str]) {
         }
         // No network in tests: a mirror that refuses, which is a failure and no mistake.
         ["data", "fetch", ..] => {
-            drop(command.args(["--mirror", "http://127.0.0.1:9/", "--data-dir", "fresh"]).assert().code(1))
+            drop(command.args(["--mirror", "http://127.0.0.1:9/", "--data-dir", "fresh"]).assert().code(1));
         }
         ["data", "verify", ..] => drop(command.args(["--data-dir", "data"]).assert().code(1)),
         ["data", "show", _, "--out", png] => {
