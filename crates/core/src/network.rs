@@ -201,7 +201,7 @@ impl Network {
     /// Forward pass over the examples in `trace.input`; the output is `trace.output(net.output())`.
     pub fn forward(&self, trace: &mut Trace, pass: Pass<'_>) {
         let batch = trace.slots[0].rows();
-        trace.set_batch(self, batch);
+        trace.set_batch(batch);
         for (i, node) in self.nodes.iter().enumerate() {
             let mut y = std::mem::replace(&mut trace.slots[node.slot], Tensor::empty(self.dtype));
             let mut aux = std::mem::replace(&mut trace.aux[i], Tensor::empty(self.dtype));
@@ -263,7 +263,7 @@ impl Trace {
         Seen { x: self.value(net, net.nodes[node.0].inputs[0]), aux: &self.aux[node.0] }
     }
 
-    fn set_batch(&mut self, _net: &Network, batch: usize) {
+    fn set_batch(&mut self, batch: usize) {
         self.slots.iter_mut().for_each(|s| s.set_rows(batch));
     }
 }

@@ -5,8 +5,8 @@
 //! among natural adaptive rules it is the one with a conservation law: ‖B_{l+1}[:,k]‖²/(2 kappa) − ½‖W_l[k,:]‖². With equal decay
 //! of W and B, B − kappa W shrinks by exactly (1 − eta decay) per step, so B aligns with W. Kolen & Pollack 1994; Akrout et al. 2019.
 
-use super::{Feedback, FeedbackInit, Rule, Step, non_negative};
-use crate::network::{Errors, Network, Trace, sweep};
+use super::{Feedback, FeedbackInit, Rule, Step, non_negative, sweep_feedback};
+use crate::network::{Errors, Network, Trace};
 use crate::registry::{self, Entry, Opt};
 use realign_tensor::{Par, Rng, ops};
 use serde::Deserialize;
@@ -54,8 +54,7 @@ impl Rule for AdaFa {
     }
 
     fn errors(&self, net: &Network, b: &mut Feedback, trace: &Trace, errors: &mut Errors, par: Par) {
-        let b = &*b;
-        sweep(net, trace, errors, |node| b.get(node), par);
+        sweep_feedback(net, b, trace, errors, par);
     }
 
     fn wants_increments(&self) -> bool {

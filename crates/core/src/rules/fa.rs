@@ -3,8 +3,8 @@
 //! Lillicrap, Cownden, Tweed & Akerman, Nature Communications 7 (2016). Conserved per hidden unit by the flow:
 //! <W_{l+1}[:,k], B_{l+1}[:,k]> − ½‖W_l[k,:]‖².
 
-use super::{Feedback, FeedbackInit, Rule};
-use crate::network::{Errors, Network, Trace, sweep};
+use super::{Feedback, FeedbackInit, Rule, sweep_feedback};
+use crate::network::{Errors, Network, Trace};
 use crate::registry::Entry;
 use realign_tensor::{Par, Rng};
 
@@ -30,7 +30,6 @@ impl Rule for Fa {
     }
 
     fn errors(&self, net: &Network, b: &mut Feedback, trace: &Trace, errors: &mut Errors, par: Par) {
-        let b = &*b;
-        sweep(net, trace, errors, |node| b.get(node), par);
+        sweep_feedback(net, b, trace, errors, par);
     }
 }

@@ -7,7 +7,7 @@ Adding one is one file here and one word in the registry line.
 
 use crate::ConfigError;
 use crate::init::{Feedback, FeedbackInit};
-use crate::network::{Errors, Network, NodeId, Trace};
+use crate::network::{Errors, Network, NodeId, Trace, sweep};
 use crate::registry::{self, Entry};
 use realign_tensor::{Par, Rng, Tensor};
 use toml::Table;
@@ -66,6 +66,11 @@ pub trait Rule: Send + Sync {
 /// Builds a rule from its table (`name` and options).
 pub fn build(table: Table) -> Result<Box<dyn Rule>, ConfigError> {
     registry::build(RULES, "rule", table)
+}
+
+/// Sends the error back through B at every layer that carries one: the backward step of every rule with feedback weights.
+fn sweep_feedback(net: &Network, b: &Feedback, trace: &Trace, errors: &mut Errors, par: Par) {
+    sweep(net, trace, errors, |node| b.get(node), par);
 }
 
 pub(crate) fn non_negative(key: &str, value: f64) -> Result<(), ConfigError> {

@@ -4,9 +4,9 @@
 //! c‖W_{l+1}[:,k]‖₁ − ½‖W_l[k,:]‖², with jumps at sign flips only. The scale c by name: `biotorch` √(2/(fan_in+fan_out));
 //! `xiao` 1/√fan_in (the dense layers of Xiao's code); or a number.
 
-use super::{Feedback, FeedbackInit, Rule, non_negative};
+use super::{Feedback, FeedbackInit, Rule, non_negative, sweep_feedback};
 use crate::ConfigError;
-use crate::network::{Errors, Network, NodeId, Trace, sweep};
+use crate::network::{Errors, Network, NodeId, Trace};
 use crate::registry::{Entry, Opt, suggest};
 use realign_tensor::{Par, Rng, Tensor, ops};
 use toml::Value;
@@ -82,7 +82,6 @@ impl Rule for SignFa {
                 self.refresh(net, node, m);
             }
         }
-        let b = &*b;
-        sweep(net, trace, errors, |node| b.get(node), par);
+        sweep_feedback(net, b, trace, errors, par);
     }
 }

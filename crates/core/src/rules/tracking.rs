@@ -3,9 +3,9 @@
 //! Offered beside `adafa` as the other reading of "adaptive". It equals symmetric alignment (Kunin et al. 2020) with W not updated by
 //! the alignment loss. No conservation law: the plasticity account of the ledger is rho <W, W − B> per step.
 
-use super::{Feedback, FeedbackInit, Rule, Step};
+use super::{Feedback, FeedbackInit, Rule, Step, sweep_feedback};
 use crate::ConfigError;
-use crate::network::{Errors, Network, Trace, sweep};
+use crate::network::{Errors, Network, Trace};
 use crate::registry::{self, Entry, Opt};
 use realign_tensor::{Par, Rng, ops};
 use serde::Deserialize;
@@ -49,8 +49,7 @@ impl Rule for Tracking {
     }
 
     fn errors(&self, net: &Network, b: &mut Feedback, trace: &Trace, errors: &mut Errors, par: Par) {
-        let b = &*b;
-        sweep(net, trace, errors, |node| b.get(node), par);
+        sweep_feedback(net, b, trace, errors, par);
     }
 
     fn adapt(&self, b: &mut Feedback, step: &Step<'_>) {
