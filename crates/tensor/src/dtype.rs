@@ -23,6 +23,14 @@ impl DType {
         }
     }
 
+    /// The nearest number of this type, widened again.
+    pub fn round(self, x: f64) -> f64 {
+        match self {
+            DType::F32 => f64::from(x as f32),
+            DType::F64 => x,
+        }
+    }
+
     /// Unit round-off, the distance from 1 to the next number.
     pub fn epsilon(self) -> f64 {
         match self {

@@ -5,8 +5,8 @@
 //! among natural adaptive rules it is the one with a conservation law: ‖B_{l+1}[:,k]‖²/(2 kappa) − ½‖W_l[k,:]‖². With equal decay
 //! of W and B, B − kappa W shrinks by exactly (1 − eta decay) per step, so B aligns with W. Kolen & Pollack 1994; Akrout et al. 2019.
 
-use super::{Feedback, FeedbackInit, Rule, Step, non_negative, sweep_feedback};
-use crate::network::{Errors, Network, Trace};
+use super::{Feedback, FeedbackInit, Potential, Rule, Step, entrywise, non_negative, sweep_feedback};
+use crate::network::{Errors, Network, NodeId, Trace};
 use crate::registry::{self, Entry, Opt};
 use realign_tensor::{Par, Rng, ops};
 use serde::Deserialize;
@@ -70,5 +70,15 @@ impl Rule for AdaFa {
                 ops::axpy(b, dw, self.kappa);
             }
         }
+    }
+
+    fn potential(&self, _: &Network, _: NodeId) -> Option<Box<dyn Potential>> {
+        let kappa = self.kappa;
+        if kappa == 0.0 {
+            return entrywise("<W, B>", |_, b, x| x * b, |_, b| b);
+        }
+        // B − κW stays as it is while W moves from w to x.
+        let moved = move |w: f64, b: f64, x: f64| b + kappa * (x - w);
+        entrywise("‖B‖²/(2κ)", move |w, b, x| moved(w, b, x).powi(2) / (2.0 * kappa), |_, b| b)
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Rumelhart, Hinton & Williams, Nature 323 (1986). Conserved per hidden unit by the flow: ½‖W_{l+1}[:,k]‖² − ½‖W_l[k,:]‖².
 
-use super::{Feedback, Rule};
-use crate::network::{Errors, Network, Trace, sweep};
+use super::{Feedback, Potential, Rule, entrywise};
+use crate::network::{Errors, Network, NodeId, Trace, sweep};
 use crate::registry::Entry;
 use realign_tensor::Par;
 
@@ -26,5 +26,9 @@ impl Rule for Bp {
 
     fn errors(&self, net: &Network, _: &mut Feedback, trace: &Trace, errors: &mut Errors, par: Par) {
         sweep(net, trace, errors, |node| net.weight(node), par);
+    }
+
+    fn potential(&self, _: &Network, _: NodeId) -> Option<Box<dyn Potential>> {
+        entrywise("½‖W‖²", |_, _, x| 0.5 * x * x, |w, _| w)
     }
 }

@@ -3,8 +3,8 @@
 //! Lillicrap, Cownden, Tweed & Akerman, Nature Communications 7 (2016). Conserved per hidden unit by the flow:
 //! <W_{l+1}[:,k], B_{l+1}[:,k]> − ½‖W_l[k,:]‖².
 
-use super::{Feedback, FeedbackInit, Rule, sweep_feedback};
-use crate::network::{Errors, Network, Trace};
+use super::{Feedback, FeedbackInit, Potential, Rule, entrywise, sweep_feedback};
+use crate::network::{Errors, Network, NodeId, Trace};
 use crate::registry::Entry;
 use realign_tensor::{Par, Rng};
 
@@ -31,5 +31,9 @@ impl Rule for Fa {
 
     fn errors(&self, net: &Network, b: &mut Feedback, trace: &Trace, errors: &mut Errors, par: Par) {
         sweep_feedback(net, b, trace, errors, par);
+    }
+
+    fn potential(&self, _: &Network, _: NodeId) -> Option<Box<dyn Potential>> {
+        entrywise("<W, B>", |_, b, x| x * b, |_, b| b)
     }
 }

@@ -1,7 +1,7 @@
 //! Baseline `frozen`: hidden layers keep their random weights, only the read-out learns (by the delta rule, as under every rule).
 //! What a rule reaches beyond this is due to its hidden layers.
 
-use super::{Feedback, Rule};
+use super::{Feedback, Potential, Rule, entrywise};
 use crate::network::{Errors, Network, NodeId, Trace};
 use crate::registry::Entry;
 use realign_tensor::Par;
@@ -27,5 +27,10 @@ impl Rule for Frozen {
 
     fn trains(&self, net: &Network, node: NodeId) -> bool {
         net.weighted().last() == Some(&node)
+    }
+
+    /// No error is carried and no hidden weight moves: the potential is zero.
+    fn potential(&self, _: &Network, _: NodeId) -> Option<Box<dyn Potential>> {
+        entrywise("0", |_, _, _| 0.0, |_, _| 0.0)
     }
 }

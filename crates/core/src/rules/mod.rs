@@ -12,6 +12,10 @@ use crate::registry::{self, Entry};
 use realign_tensor::{Par, Rng, Tensor};
 use toml::Table;
 
+mod potential;
+
+pub use potential::{Potential, entrywise};
+
 macro_rules! rules {
     ($($module:ident),*) => {
         $(pub mod $module;)*
@@ -57,6 +61,11 @@ pub trait Rule: Send + Sync {
     /// Whether [`Rule::adapt`] needs the increments of W.
     fn wants_increments(&self) -> bool {
         false
+    }
+
+    /// The potential whose gradient carries the error through the weight at this node; `None` if there is none.
+    fn potential(&self, _net: &Network, _node: NodeId) -> Option<Box<dyn Potential>> {
+        None
     }
 
     /// Plasticity of the feedback path, after the weights have moved.

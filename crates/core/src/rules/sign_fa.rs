@@ -4,7 +4,7 @@
 //! c‖W_{l+1}[:,k]‖₁ − ½‖W_l[k,:]‖², with jumps at sign flips only. The scale c by name: `biotorch` √(2/(fan_in+fan_out));
 //! `xiao` 1/√fan_in (the dense layers of Xiao's code); or a number.
 
-use super::{Feedback, FeedbackInit, Rule, non_negative, sweep_feedback};
+use super::{Feedback, FeedbackInit, Potential, Rule, entrywise, non_negative, sweep_feedback};
 use crate::ConfigError;
 use crate::network::{Errors, Network, NodeId, Trace};
 use crate::registry::{Entry, Opt, suggest};
@@ -83,5 +83,12 @@ impl Rule for SignFa {
             }
         }
         sweep_feedback(net, b, trace, errors, par);
+    }
+
+    fn potential(&self, net: &Network, node: NodeId) -> Option<Box<dyn Potential>> {
+        // c as the carrying matrix holds it, rounded to the training dtype.
+        let c = net.dtype().round(self.scale(net, node));
+        let sign = |w: f64| if w == 0.0 { 0.0 } else { w.signum() };
+        entrywise("c‖W‖₁", move |_, _, x| c * x.abs(), move |w, _| c * sign(w))
     }
 }

@@ -3,9 +3,9 @@
 //! Offered beside `adafa` as the other reading of "adaptive". It equals symmetric alignment (Kunin et al. 2020) with W not updated by
 //! the alignment loss. No conservation law: the plasticity account of the ledger is rho <W, W − B> per step.
 
-use super::{Feedback, FeedbackInit, Rule, Step, sweep_feedback};
+use super::{Feedback, FeedbackInit, Potential, Rule, Step, entrywise, sweep_feedback};
 use crate::ConfigError;
-use crate::network::{Errors, Network, Trace};
+use crate::network::{Errors, Network, NodeId, Trace};
 use crate::registry::{self, Entry, Opt};
 use realign_tensor::{Par, Rng, ops};
 use serde::Deserialize;
@@ -59,5 +59,10 @@ impl Rule for Tracking {
                 ops::axpy(b, step.net.weight(node), self.rho);
             }
         }
+    }
+
+    /// The potential of FA at the present B; that B moves by itself is the ledger's plasticity account.
+    fn potential(&self, _: &Network, _: NodeId) -> Option<Box<dyn Potential>> {
+        entrywise("<W, B>", |_, b, x| x * b, |_, b| b)
     }
 }
