@@ -19,6 +19,7 @@ pub mod optim;
 pub mod probes;
 pub mod registry;
 pub mod rules;
+pub mod streams;
 pub mod train;
 
 pub use error::{ConfigError, Error};

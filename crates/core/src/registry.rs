@@ -31,6 +31,14 @@ pub struct Entry<T: ?Sized> {
     pub build: fn(Table) -> Result<Box<T>, ConfigError>,
 }
 
+impl<T: ?Sized> Clone for Entry<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: ?Sized> Copy for Entry<T> {}
+
 impl<T: ?Sized> Entry<T> {
     /// Builds the component, refusing unknown options by name.
     pub fn make(&self, options: Table) -> Result<Box<T>, ConfigError> {

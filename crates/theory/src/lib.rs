@@ -4,3 +4,6 @@ the decomposition of progress into alignment and norms, and certificates of conv
 
 Statements and notation: `docs/theory.md`.
 */
+
+pub mod ledger;
+pub mod probes;

@@ -2,7 +2,7 @@
 //!
 //! Kingma & Ba, ICLR 2015; decay coupled as in PyTorch's `Adam`. See `adamw` for the decoupled form.
 
-use super::{At, Optimizer, fraction};
+use super::{At, Optimizer, PARTS, fraction};
 use crate::ConfigError;
 use crate::registry::{self, Entry, Opt};
 use crate::rules::non_negative;
@@ -103,5 +103,25 @@ impl Optimizer for Adam {
     ) {
         let [Some(m), Some(v)] = memory else { panic!("adam needs two memories") };
         dispatch!(g.dtype(), T => self.run::<T>(at, w.get(), g.get(), m.get(), v.get(), out.map(SliceMut::get)));
+    }
+
+    fn active(&self, at: At) -> [bool; PARTS.len()] {
+        [self.options.weight_decay > 0.0, false, true, at.clip != 1.0]
+    }
+
+    fn remainder(&self, at: At, w: &[f64], g: &[f64], memory: [&[f64]; 2], parts: [&mut [f64]; PARTS.len()]) {
+        let [decay, _, adaptive, clipping] = parts;
+        let (o, eta) = (&self.options, at.lr);
+        let coupled = if self.decoupled { 0.0 } else { o.weight_decay };
+        let power = i32::try_from(at.step).unwrap_or(i32::MAX);
+        let (mean, square) = (1.0 - o.beta1.powi(power), 1.0 - o.beta2.powi(power));
+        for i in 0..w.len() {
+            let used = at.clip * g[i] + coupled * w[i];
+            let m = (o.beta1 * memory[0][i] + (1.0 - o.beta1) * used) / mean;
+            let v = (o.beta2 * memory[1][i] + (1.0 - o.beta2) * used * used) / square;
+            decay[i] = -eta * o.weight_decay * w[i];
+            clipping[i] = -eta * (at.clip - 1.0) * g[i];
+            adaptive[i] = eta * used - eta * m / (v.sqrt() + o.eps);
+        }
     }
 }

@@ -31,6 +31,9 @@ pub struct At {
     pub clip: f64,
 }
 
+/// The parts of what an optimizer does beside the plain step: `R = dW + eta G`.
+pub const PARTS: [&str; 4] = ["decay", "momentum", "adaptive", "clipping"];
+
 /// Applies update directions. Stateless: its memory is handed in, one buffer per name in [`Optimizer::memory`].
 pub trait Optimizer: Send + Sync {
     /// Registry word.
@@ -48,6 +51,13 @@ pub trait Optimizer: Send + Sync {
         memory: [Option<SliceMut<'_>>; 2],
         increment: Option<SliceMut<'_>>,
     );
+
+    /// Which of [`PARTS`] a step may have.
+    fn active(&self, at: At) -> [bool; PARTS.len()];
+
+    /// R entry by entry in f64, from the state before the update: adds to `parts` (all of one length, zero at first) in the
+    /// order of [`PARTS`]. Stated from the formula, not from what `update` did, so that books kept with it can fail to close.
+    fn remainder(&self, at: At, w: &[f64], g: &[f64], memory: [&[f64]; 2], parts: [&mut [f64]; PARTS.len()]);
 }
 
 macro_rules! optimizers {

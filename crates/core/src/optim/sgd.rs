@@ -2,7 +2,7 @@
 //!
 //! Polyak 1964; Nesterov 1983; Sutskever et al. 2013. Without momentum the increment without decay is `-eta clip G` exactly.
 
-use super::{At, Optimizer, fraction};
+use super::{At, Optimizer, PARTS, fraction};
 use crate::ConfigError;
 use crate::registry::{self, Entry, Opt};
 use crate::rules::non_negative;
@@ -106,5 +106,24 @@ impl Optimizer for Sgd {
         out: Option<SliceMut<'_>>,
     ) {
         dispatch!(g.dtype(), T => self.run::<T>(at, w.get(), g.get(), v.map(SliceMut::get), out.map(SliceMut::get)));
+    }
+
+    fn active(&self, at: At) -> [bool; PARTS.len()] {
+        [self.weight_decay > 0.0, self.momentum > 0.0, false, at.clip != 1.0]
+    }
+
+    fn remainder(&self, at: At, w: &[f64], g: &[f64], memory: [&[f64]; 2], parts: [&mut [f64]; PARTS.len()]) {
+        let [decay, momentum, _, clipping] = parts;
+        let (eta, mu, lambda) = (at.lr, self.momentum, self.weight_decay);
+        for i in 0..w.len() {
+            decay[i] = -eta * lambda * w[i];
+            clipping[i] = -eta * (at.clip - 1.0) * g[i];
+            if mu > 0.0 {
+                let v = mu * memory[0][i];
+                let g = at.clip * g[i] + lambda * w[i];
+                // v' = mu v + g; dW = -eta v', or -eta (g + mu v') with Nesterov's look ahead.
+                momentum[i] = -eta * if self.nesterov { mu * (v + g) } else { v };
+            }
+        }
     }
 }

@@ -18,7 +18,7 @@ use crate::loss::Loss;
 use crate::network::{Errors, Network, Trace};
 use crate::registry::{self, Entry};
 use crate::rules::Rule;
-use crate::train::{Evaluator, Grads};
+use crate::train::{Evaluator, Grads, Journal};
 use realign_data::Bundle;
 use realign_tensor::{Par, Tensor, ops};
 use serde::{Deserialize, Serialize};
@@ -69,6 +69,10 @@ pub struct View<'a> {
     pub step: u64,
     /// Epochs done.
     pub epoch: f64,
+    /// Training steps in all.
+    pub steps: u64,
+    /// Training steps of one epoch.
+    pub steps_per_epoch: u64,
     /// The network.
     pub net: &'a Network,
     /// Its feedback weights.
@@ -160,6 +164,14 @@ pub trait Probe: Send {
 
     /// Reads the run and adds rows.
     fn observe(&mut self, view: &mut View<'_>, out: &mut Rows);
+
+    /// Whether it wants the journal of the step about to be made; `due` says whether its rows were due before it.
+    fn wants_journal(&self, _due: bool) -> bool {
+        false
+    }
+
+    /// Reads what training step `step` (from 0) did.
+    fn record(&mut self, _step: u64, _journal: &Journal) {}
 
     /// What must survive a resume.
     fn state(&self) -> Vec<(String, Tensor)> {

@@ -7,11 +7,13 @@ pass over the weights. State at step s means: after s updates. Rows of step s ar
 
 mod evaluate;
 mod grads;
+mod journal;
 mod plan;
 mod update;
 
 pub use evaluate::{Evaluator, SplitScore};
 pub use grads::Grads;
+pub use journal::{ColumnSums, Journal, LayerJournal, RowSums};
 pub use plan::{BatchSize, Length, Plan};
 
 use crate::checkpoint::Checkpoint;
@@ -139,6 +141,7 @@ pub struct Trainer {
     trace: Trace,
     errors: Errors,
     grads: Grads,
+    journal: Option<Journal>,
     reference: Reference,
     evaluator: Evaluator,
     batch: Batch,
@@ -201,6 +204,7 @@ impl Trainer {
             par,
             step: 0,
             grads: Grads::default(),
+            journal: None,
             reference: Reference::default(),
             batch: Batch::default(),
             scratch: Scratch::default(),
@@ -314,16 +318,38 @@ impl Trainer {
     }
 
     fn apply(&mut self, total: u64) {
+        let per_epoch = self.steps_per_epoch();
+        let wanted = |(every, probe): &(Every, Box<dyn Probe>)| {
+            probe.wants_journal(every.due(self.step, total, per_epoch))
+        };
+        let mut journal = self.probes.iter().any(wanted).then(|| {
+            let kept = self.journal.take();
+            kept.unwrap_or_else(|| Journal::new(&self.net, self.rule.as_ref(), self.par.count()))
+        });
+        if let Some(journal) = &mut journal {
+            journal.open();
+        }
         self.updater.step(
             self.step,
             total,
             &mut self.net,
+            &self.feedback,
+            journal.as_mut(),
             &self.trace,
             &self.errors,
             &mut self.grads,
             self.rule.as_ref(),
         );
         self.updater.adapt(&self.net, &mut self.feedback, self.rule.as_ref());
+        if let Some(mut journal) = journal {
+            journal.close(&self.net, &self.feedback);
+            for (every, probe) in &mut self.probes {
+                if probe.wants_journal(every.due(self.step, total, per_epoch)) {
+                    probe.record(self.step, &journal);
+                }
+            }
+            self.journal = Some(journal);
+        }
         self.step += 1;
     }
 
@@ -356,6 +382,8 @@ impl Trainer {
         View {
             step: self.step,
             epoch,
+            steps: self.total_steps(),
+            steps_per_epoch: self.steps_per_epoch(),
             net: &self.net,
             feedback: &self.feedback,
             rule: self.rule.as_ref(),

@@ -6,13 +6,14 @@ threads, so the bits are too.
 */
 
 use super::grads::{Grads, block_rows};
+use super::journal::{Journal, RowStep, Watch};
 use crate::Error;
 use crate::init::Feedback;
 use crate::layer::{Layer, Seen};
 use crate::network::{Errors, Network, NodeId, Trace};
 use crate::optim::{At, Clip, Optimizer, Schedule};
 use crate::rules::{Rule, Step};
-use realign_tensor::{Par, SliceMut, Tensor, ops};
+use realign_tensor::{Par, Slice, SliceMut, Tensor, ops};
 use std::ops::Range;
 
 /// Optimizer, its memory and buffers.
@@ -71,12 +72,14 @@ impl Updater {
         Updater { optimizer, lr, schedule, clip, layers, scratch, par, last_lr: 0.0 }
     }
 
-    /// Applies one step, number `step` from 0.
+    /// Applies one step, number `step` from 0; a journal is told what was done.
     pub(super) fn step(
         &mut self,
         step: u64,
         total: u64,
         net: &mut Network,
+        feedback: &Feedback,
+        mut journal: Option<&mut Journal>,
         trace: &Trace,
         errors: &Errors,
         grads: &mut Grads,
@@ -93,7 +96,7 @@ impl Updater {
             Clip::Global(_) => self.clip.factor(net.weighted().iter().map(|&n| norm_sq(n)).sum()),
             _ => 1.0,
         };
-        for state in &mut self.layers {
+        for (i, state) in self.layers.iter_mut().enumerate() {
             let node = state.node;
             let Some(delta) = errors.delta(net, node).filter(|_| rule.trains(net, node)) else { continue };
             let clip =
@@ -110,7 +113,14 @@ impl Updater {
                     Some(kept) => g.copy_from(kept),
                     None => net.layer(node).bias_grad(delta, g),
                 }
+                if let Some(journal) = &mut journal {
+                    let memory = state.bias.each_ref().map(|m| m.as_ref().map(Tensor::slice));
+                    journal.bias_still(at, self.optimizer.as_ref(), bias.slice(), g.slice(), memory);
+                }
                 self.optimizer.update(at, bias.slice_mut(), g.slice(), slices(&mut state.bias), None);
+                if let Some(journal) = &mut journal {
+                    journal.bias_moved(i, &bias);
+                }
                 *net.layer_mut(node).params_mut().1.expect("has a bias") = bias;
             }
             let job = Job {
@@ -120,12 +130,14 @@ impl Updater {
                 kept: grads.weight(node),
                 optimizer: self.optimizer.as_ref(),
                 at,
+                rows: weight.rows(),
                 cols: weight.cols(),
             };
             let rows = 0..weight.rows();
             let memory = slices(&mut state.weight);
             let increment = state.increment.as_mut().map(Tensor::slice_mut);
-            job.run(rows, weight.slice_mut(), memory, increment, &mut self.scratch);
+            let watch = journal.as_mut().map(|j| j.watch(i, at.lr, feedback.at(node)));
+            job.run(rows, weight.slice_mut(), memory, increment, watch, &mut self.scratch);
             *net.layer_mut(node).params_mut().0.expect("weighted node") = weight;
         }
     }
@@ -181,6 +193,7 @@ struct Job<'a> {
     kept: Option<&'a Tensor>,
     optimizer: &'a dyn Optimizer,
     at: At,
+    rows: usize,
     cols: usize,
 }
 
@@ -192,12 +205,13 @@ impl Job<'_> {
         w: SliceMut<'_>,
         memory: [Option<SliceMut<'_>>; 2],
         increment: Option<SliceMut<'_>>,
+        watch: Option<Watch<'_>>,
         scratch: &mut [Tensor],
     ) {
         let block = block_rows(self.cols);
         let blocks = rows.len().div_ceil(block);
         if scratch.len() == 1 || blocks == 1 {
-            return self.walk(rows, w, memory, increment, &mut scratch[0]);
+            return self.walk(rows, w, memory, increment, watch, &mut scratch[0]);
         }
         let threads = scratch.len() / 2;
         let mid = rows.start + (blocks * threads / scratch.len()).max(1) * block;
@@ -207,9 +221,11 @@ impl Job<'_> {
         let ((m1, m2), (v1, v2)) = (cut(m, at), cut(v, at));
         let (i1, i2) = cut(increment, at);
         let (s1, s2) = scratch.split_at_mut(threads);
+        let parts = watch.map(|p| p.split(mid - rows.start, (mid - rows.start) / block, threads));
+        let (p1, p2) = parts.map_or((None, None), |(a, b)| (Some(a), Some(b)));
         Par::Threads(2).join(
-            || self.run(rows.start..mid, w1, [m1, v1], i1, s1),
-            || self.run(mid..rows.end, w2, [m2, v2], i2, s2),
+            || self.run(rows.start..mid, w1, [m1, v1], i1, p1, s1),
+            || self.run(mid..rows.end, w2, [m2, v2], i2, p2, s2),
         );
     }
 
@@ -219,6 +235,7 @@ impl Job<'_> {
         mut w: SliceMut<'_>,
         mut memory: [Option<SliceMut<'_>>; 2],
         mut increment: Option<SliceMut<'_>>,
+        mut watch: Option<Watch<'_>>,
         scratch: &mut Tensor,
     ) {
         let block = block_rows(self.cols);
@@ -240,7 +257,35 @@ impl Job<'_> {
                     scratch.slice().part(0..n)
                 }
             };
-            self.optimizer.update(self.at, head, g, [m1, v1], i1);
+            match &mut watch {
+                None => self.optimizer.update(self.at, head, g, [m1, v1], i1),
+                Some(watch) => self.watched(watch, rows.start, start..end, head, g, [m1, v1], i1),
+            }
+        }
+    }
+
+    /// A block's update row by row, each row's sums taken around it. `first` is the first row of the watched part.
+    fn watched(
+        &self,
+        watch: &mut Watch<'_>,
+        first: usize,
+        rows: Range<usize>,
+        mut w: SliceMut<'_>,
+        g: Slice<'_>,
+        [mut m, mut v]: [Option<SliceMut<'_>>; 2],
+        mut increment: Option<SliceMut<'_>>,
+    ) {
+        let block = (rows.start - first) / block_rows(self.cols);
+        for (i, row) in rows.enumerate() {
+            let (head, tail) = w.split_at(self.cols);
+            w = tail;
+            let ((m1, m2), (v1, v2)) = (cut(m, self.cols), cut(v, self.cols));
+            (m, v) = (m2, v2);
+            let (i1, i2) = cut(increment, self.cols);
+            increment = i2;
+            let grad = g.part(i * self.cols..(i + 1) * self.cols);
+            let step = RowStep { at: self.at, optimizer: self.optimizer, rows: self.rows, grad };
+            watch.step(row, row - first, block, &step, head, [m1, v1], i1);
         }
     }
 }

@@ -7,7 +7,7 @@ use realign::init::{FeedbackInit, WeightInit};
 use realign::loss::{self, Scratch, Target};
 use realign::network::{Errors, Network, Trace};
 use realign::optim::{self, Clip};
-use realign::probes::{self, Every};
+use realign::probes::{self, Every, Probe};
 use realign::rules;
 use realign::tensor::{DType, Par, Rng, Shape, Tensor};
 use realign::train::{BatchSize, Length, Plan, Progress, Row, Setup, Sink, Trainer};
@@ -64,6 +64,8 @@ pub struct Case {
     pub par: Par,
     pub probes: Vec<(Every, String)>,
     pub checkpoint: Every,
+    /// Where probes come from: the core's registry, or a wider one.
+    pub build_probe: fn(Table) -> Result<Box<dyn Probe>, realign::ConfigError>,
 }
 
 impl Default for Case {
@@ -89,6 +91,7 @@ impl Default for Case {
             par: Par::Seq,
             probes: vec![],
             checkpoint: Every::Never,
+            build_probe: probes::build,
         }
     }
 }
@@ -118,8 +121,12 @@ impl Case {
     }
 
     pub fn trainer(&self) -> Trainer {
-        let probe = |(every, text): &(Every, String)| (*every, probes::build(table(text)).unwrap());
-        Trainer::new(Setup {
+        Trainer::new(self.setup()).unwrap()
+    }
+
+    pub fn setup(&self) -> Setup {
+        let probe = |(every, text): &(Every, String)| (*every, (self.build_probe)(table(text)).unwrap());
+        Setup {
             net: self.network(),
             rule: rules::build(table(&self.rule)).unwrap(),
             loss: loss::build(table(&format!("name = \"{}\"", self.loss))).unwrap(),
@@ -134,8 +141,7 @@ impl Case {
             probes: self.probes.iter().map(probe).collect(),
             seed: self.seed,
             par: self.par,
-        })
-        .unwrap()
+        }
     }
 }
 

@@ -5,7 +5,7 @@ The lanes are part of the definition: every instruction set adds in the same ord
 everywhere, and the error grows with n/8 instead of n.
 */
 
-use crate::{Element, Tensor};
+use crate::{Element, Slice, SliceMut, Tensor};
 use pulp::Arch;
 
 const LANES: usize = 8;
@@ -108,6 +108,65 @@ pub fn col_sums(a: &Tensor, out: &mut Tensor) {
             Arch::new().dispatch(#[inline(always)] || o.iter_mut().zip(x).for_each(|(s, &v)| *s += v));
         }
     });
+}
+
+/// What a step did to a run of weights, in f64: `[‖before‖², ‖after‖², ‖after − before‖², <before, g>]`.
+#[track_caller]
+pub fn step_sums(before: Slice<'_>, after: Slice<'_>, g: Slice<'_>) -> [f64; 4] {
+    assert!(
+        before.len() == after.len() && before.len() == g.len(),
+        "step_sums of {}, {} and {} elements",
+        before.len(),
+        after.len(),
+        g.len()
+    );
+    crate::dispatch!(g.dtype(), T => Arch::new().dispatch(
+        #[inline(always)]
+        || step_lanes(before.get::<T>(), after.get::<T>(), g.get::<T>()),
+    ))
+}
+
+#[inline(always)]
+fn step_lanes<T: Element>(before: &[T], after: &[T], g: &[T]) -> [f64; 4] {
+    let mut acc = [[0.0f64; LANES]; 4];
+    let ((b8, b_tail), (a8, a_tail), (g8, g_tail)) =
+        (before.as_chunks::<LANES>(), after.as_chunks::<LANES>(), g.as_chunks::<LANES>());
+    for ((b, a), g) in b8.iter().zip(a8).zip(g8) {
+        for l in 0..LANES {
+            let (b, a, g) = (b[l].to_f64(), a[l].to_f64(), g[l].to_f64());
+            acc[0][l] += b * b;
+            acc[1][l] += a * a;
+            acc[2][l] += (a - b) * (a - b);
+            acc[3][l] += b * g;
+        }
+    }
+    for (i, ((b, a), g)) in b_tail.iter().zip(a_tail).zip(g_tail).enumerate() {
+        let (b, a, g) = (b.to_f64(), a.to_f64(), g.to_f64());
+        acc[0][i] += b * b;
+        acc[1][i] += a * a;
+        acc[2][i] += (a - b) * (a - b);
+        acc[3][i] += b * g;
+    }
+    acc.map(|s| ((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7])))
+}
+
+/// Widens every element exactly.
+#[track_caller]
+pub fn widen(src: Slice<'_>, dst: &mut [f64]) {
+    assert_eq!(src.len(), dst.len(), "widen {} elements into {}", src.len(), dst.len());
+    match src {
+        Slice::F64(v) => dst.copy_from_slice(v),
+        Slice::F32(v) => Arch::new().dispatch(
+            #[inline(always)]
+            || dst.iter_mut().zip(v).for_each(|(d, &s)| *d = f64::from(s)),
+        ),
+    }
+}
+
+/// Copies a run of elements of the same dtype.
+#[track_caller]
+pub fn copy(src: Slice<'_>, dst: SliceMut<'_>) {
+    crate::dispatch!(src.dtype(), T => dst.get::<T>().copy_from_slice(src.get::<T>()));
 }
 
 /// Whether no element is NaN or infinite.

@@ -1,0 +1,167 @@
+/*!
+Streams: which weighted layers write and which read the same hidden units.
+
+Between two weighted layers a unit (a channel for images) keeps its identity through activations, pooling, flattening, dropout
+and residual joins. All layers that write rows to, or read columns from, the same units form one stream. For a plain chain that is one
+writer and one reader; a residual stream has several. If everything inside the stream is homogeneous,
+`Σ_writers (<G[k,:], W[k,:]> + g_b b) = Σ_readers <G[:,k], M[:,k]>` for every unit k: the balance identity of docs/theory.md. Streams that
+hold the network's input or output obey no such law and are left out.
+*/
+
+use crate::network::{Network, NodeId, Op};
+
+/// A weighted layer at one end of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Position among the weighted layers, as in files and rows.
+    pub layer: usize,
+    /// Its node.
+    pub node: NodeId,
+    /// Its first unit in the numbering of the stream.
+    pub first: usize,
+    /// How many units it writes or reads.
+    pub units: usize,
+}
+
+/// Hidden units with everything that writes and reads them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stream {
+    /// Layers whose rows write the units, bottom to top.
+    pub writers: Vec<Member>,
+    /// Layers whose columns read the units, bottom to top.
+    pub readers: Vec<Member>,
+    /// Number of units.
+    pub units: usize,
+    /// Whether every layer inside declares itself homogeneous, so that the balance identity holds.
+    pub homogeneous: bool,
+}
+
+/// The hidden streams of a network, in the order of their lowest writer.
+pub fn streams(net: &Network) -> Vec<Stream> {
+    let spaces = Spaces::of(net);
+    let mut roots: Vec<usize> = Vec::new();
+    for &node in net.weighted() {
+        let root = spaces.root[node.0];
+        if root != spaces.root[0] && root != spaces.root[net.output().0] && !roots.contains(&root) {
+            roots.push(root);
+        }
+    }
+    roots.into_iter().map(|root| spaces.stream(net, root)).collect()
+}
+
+/// The space of units that every node's output lives in.
+struct Spaces {
+    /// Lowest node of the space.
+    root: Vec<usize>,
+    /// Channels of the node's output.
+    channels: Vec<usize>,
+}
+
+impl Spaces {
+    fn of(net: &Network) -> Spaces {
+        let mut s = Spaces { root: (0..net.nodes().len()).collect(), channels: vec![0; net.nodes().len()] };
+        for (i, node) in net.nodes().iter().enumerate() {
+            s.channels[i] = match &node.op {
+                Op::Input => node.shape.dims().first().copied().unwrap_or(1),
+                Op::Layer(layer) if layer.weight().is_some() => layer.weight().map_or(0, |w| w.rows()),
+                _ => s.channels[node.inputs[0].0],
+            };
+            let passes = !matches!(&node.op, Op::Input)
+                && !matches!(&node.op, Op::Layer(layer) if layer.weight().is_some());
+            if passes {
+                node.inputs.iter().for_each(|&below| s.join(i, below.0));
+            }
+        }
+        s
+    }
+
+    fn join(&mut self, a: usize, b: usize) {
+        let (a, b) = (self.root[a], self.root[b]);
+        let (low, high) = (a.min(b), a.max(b));
+        self.root.iter_mut().filter(|r| **r == high).for_each(|r| *r = low);
+    }
+
+    fn stream(&self, net: &Network, root: usize) -> Stream {
+        let inside = |node: usize| self.root[node] == root;
+        let member = |(layer, node): (usize, NodeId), units| Member { layer, node, first: 0, units };
+        let weighted = || net.weighted().iter().copied().enumerate();
+        let below = |node: NodeId| net.nodes()[node.0].inputs[0].0;
+        let writers: Vec<Member> =
+            weighted().filter(|w| inside(w.1.0)).map(|w| member(w, self.channels[w.1.0])).collect();
+        let readers: Vec<Member> =
+            weighted().filter(|w| inside(below(w.1))).map(|w| member(w, self.channels[below(w.1)])).collect();
+        let homogeneous =
+            net.nodes().iter().enumerate().filter(|(i, _)| inside(*i)).all(|(_, n)| match &n.op {
+                Op::Layer(layer) => layer.homogeneous(),
+                Op::Pointwise(layer) => layer.homogeneous(),
+                Op::Input | Op::Add => true,
+            });
+        let units = writers.iter().chain(&readers).map(|m| m.first + m.units).max().unwrap_or(0);
+        Stream { writers, readers, units, homogeneous }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layer::{Dense, Flatten, activation};
+    use crate::network::Builder;
+    use realign_tensor::{DType, Shape};
+
+    fn act(name: &str) -> Box<dyn crate::layer::Pointwise> {
+        activation(&toml::Value::from(name)).unwrap()
+    }
+
+    fn layers(members: &[Member]) -> Vec<usize> {
+        members.iter().map(|m| m.layer).collect()
+    }
+
+    #[test]
+    fn a_chain_has_one_writer_and_one_reader_per_stream() {
+        let mut b = Builder::new(Shape::new(&[2, 3]), DType::F64);
+        let mut h = b.pointwise(b.input(), Box::new(Flatten));
+        for (inputs, outputs, name) in [(6, 5, "relu"), (5, 4, "tanh"), (4, 2, "identity")] {
+            h = b.layer(h, Dense::new(inputs, outputs, true, DType::F64));
+            h = b.pointwise(h, act(name));
+        }
+        let net = b.finish(h);
+        let found = streams(&net);
+        assert_eq!(found.len(), 2);
+        assert_eq!((layers(&found[0].writers), layers(&found[0].readers)), (vec![0], vec![1]));
+        assert_eq!((layers(&found[1].writers), layers(&found[1].readers)), (vec![1], vec![2]));
+        assert_eq!((found[0].units, found[0].homogeneous), (5, true));
+        assert_eq!((found[1].units, found[1].homogeneous), (4, false));
+    }
+
+    #[test]
+    fn a_residual_stream_has_all_its_writers_and_readers() {
+        // h1 = W0 x; h2 = h1 + relu(W1 h1); block: h3 = h2 + W3 relu(W2 h2); out = W4 h3.
+        let mut b = Builder::new(Shape::new(&[3]), DType::F64);
+        let dense = |i, o| Dense::new(i, o, false, DType::F64);
+        let h1 = b.layer(b.input(), dense(3, 4));
+        let mut t = b.layer(h1, dense(4, 4));
+        t = b.pointwise(t, act("relu"));
+        let h2 = b.add(&[t, h1]);
+        let mut t = b.layer(h2, dense(4, 7));
+        t = b.pointwise(t, act("relu"));
+        t = b.layer(t, dense(7, 4));
+        let h3 = b.add(&[h2, t]);
+        let out = b.layer(h3, dense(4, 2));
+        let net = b.finish(out);
+        let found = streams(&net);
+        assert_eq!(found.len(), 2);
+        assert_eq!((layers(&found[0].writers), layers(&found[0].readers)), (vec![0, 1, 3], vec![1, 2, 4]));
+        assert_eq!((layers(&found[1].writers), layers(&found[1].readers)), (vec![2], vec![3]));
+        assert_eq!((found[0].units, found[1].units), (4, 7));
+    }
+
+    #[test]
+    fn a_skip_from_the_input_leaves_no_law() {
+        let mut b = Builder::new(Shape::new(&[4]), DType::F64);
+        let h = b.layer(b.input(), Dense::new(4, 4, false, DType::F64));
+        let input = b.input();
+        let h = b.add(&[h, input]);
+        let out = b.layer(h, Dense::new(4, 2, false, DType::F64));
+        assert!(streams(&b.finish(out)).is_empty());
+    }
+}

@@ -1,0 +1,438 @@
+/*!
+The journal of one training step: what the step did to every hidden unit, as inner products in f64.
+
+For the row k of a weight (and the bias b[k]) it holds ‖W‖² before and after, ‖dW‖², <W, G> and <W, R_i>; for the column k of a weight
+through which the error is carried by the gradient M of the rule's potential Phi it holds Phi before, after the update, and
+after the feedback weights have followed, the Bregman divergence of the update, <M, G> and <M, R_i>. dW is what the parameters really did,
+R_i what the optimizer says it did beside −eta G. Sums are taken while a row is in the cache; columns are summed block by block in a fixed order, so bits
+do not depend on the number of threads. Nothing is judged here: that is `realign_theory::ledger`.
+*/
+
+use super::grads::block_rows;
+use crate::init::Feedback;
+use crate::network::{Network, NodeId};
+use crate::optim::{At, Optimizer, PARTS};
+use crate::rules::{Potential, Rule};
+use crate::streams::{Stream, streams};
+use realign_tensor::{DType, Slice, SliceMut, Tensor, ops};
+
+/// Sums over one row of a weight and its bias.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct RowSums {
+    /// ‖W[k,:]‖² + b² before the step.
+    pub before: f64,
+    /// The same after it.
+    pub after: f64,
+    /// ‖dW[k,:]‖² + db².
+    pub moved: f64,
+    /// <W, G> + b g_b, before the step.
+    pub path: f64,
+    /// <W, R_i> + b R_b for each part of the remainder.
+    pub parts: [f64; PARTS.len()],
+}
+
+/// Sums over one unit's columns of a weight that carries the error.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ColumnSums {
+    /// Phi_t(W_t).
+    pub before: f64,
+    /// Phi_t(W_{t+1}).
+    pub mid: f64,
+    /// Phi_{t+1}(W_{t+1}).
+    pub after: f64,
+    /// Bregman divergence of Phi_t from W_t to W_{t+1}.
+    pub bregman: f64,
+    /// <G, M>.
+    pub path: f64,
+    /// Σ |M W|: the size of the terms of Phi, to judge rounding by.
+    pub size: f64,
+    /// <M, R_i> for each part of the remainder.
+    pub parts: [f64; PARTS.len()],
+}
+
+/// One weighted layer in one step.
+pub struct LayerJournal {
+    /// Sums per row; empty unless the layer writes a hidden stream.
+    pub rows: Vec<RowSums>,
+    /// Sums per unit read; empty unless the layer reads a hidden stream and the rule has a potential there.
+    pub columns: Vec<ColumnSums>,
+    /// Learning rate of the step; 0 if the layer is not trained.
+    pub lr: f64,
+    /// Entries of one row of the weight.
+    pub inputs: usize,
+    node: NodeId,
+    potential: Option<Box<dyn Potential>>,
+    /// Partial sums of `columns`, one run of units per block of rows.
+    blocks: Vec<ColumnSums>,
+    groups: usize,
+    touched: bool,
+}
+
+/// The journal of one step.
+pub struct Journal {
+    /// By position among the weighted layers.
+    pub layers: Vec<LayerJournal>,
+    streams: Vec<Stream>,
+    scratch: Vec<Scratch>,
+    dtype: DType,
+}
+
+impl Journal {
+    /// Makes all buffers; `threads` is how many may write at once.
+    pub(super) fn new(net: &Network, rule: &dyn Rule, threads: usize) -> Journal {
+        let streams = streams(net);
+        let layers: Vec<LayerJournal> = net
+            .weighted()
+            .iter()
+            .enumerate()
+            .map(|(i, &node)| {
+                let writes = streams.iter().any(|s| s.writers.iter().any(|m| m.layer == i));
+                let read =
+                    streams.iter().flat_map(|s| &s.readers).find(|m| m.layer == i).map_or(0, |m| m.units);
+                LayerJournal::new(net, rule, node, writes, read)
+            })
+            .collect();
+        let cols = net.weighted().iter().map(|&n| net.weight(n).cols()).max().unwrap_or(0);
+        let scratch = (0..threads).map(|_| Scratch::new(cols, net.dtype())).collect();
+        Journal { layers, streams, scratch, dtype: net.dtype() }
+    }
+
+    /// The hidden streams that the sums belong to.
+    pub fn streams(&self) -> &[Stream] {
+        &self.streams
+    }
+
+    /// Whether every reader of a stream has a potential, so that the stream has a law.
+    pub fn lawful(&self, stream: &Stream) -> bool {
+        stream.readers.iter().all(|m| self.layers[m.layer].potential.is_some())
+    }
+
+    /// Element type of training.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    pub(super) fn open(&mut self) {
+        for layer in &mut self.layers {
+            layer.rows.fill(RowSums::default());
+            layer.blocks.fill(ColumnSums::default());
+            (layer.touched, layer.lr) = (false, 0.0);
+        }
+    }
+
+    /// Lets the update of `layer` write its sums.
+    pub(super) fn watch<'a>(&'a mut self, layer: usize, lr: f64, feedback: Option<&'a Tensor>) -> Watch<'a> {
+        let own = &mut self.layers[layer];
+        (own.touched, own.lr) = (true, lr);
+        Watch {
+            rows: &mut own.rows,
+            blocks: &mut own.blocks,
+            units: own.columns.len(),
+            groups: own.groups,
+            potential: own.potential.as_deref().filter(|_| !own.columns.is_empty()),
+            feedback,
+            scratch: &mut self.scratch,
+        }
+    }
+
+    /// Looks at the bias of a layer before its update; [`Journal::bias_moved`] must follow.
+    pub(super) fn bias_still(
+        &mut self,
+        at: At,
+        optimizer: &dyn Optimizer,
+        bias: Slice<'_>,
+        grad: Slice<'_>,
+        memory: [Option<Slice<'_>>; 2],
+    ) {
+        let s = &mut self.scratch[0];
+        s.widen(bias, grad, memory);
+        s.remainder(at, optimizer, bias.len());
+    }
+
+    /// Notes what the update did to the bias of `layer`.
+    pub(super) fn bias_moved(&mut self, layer: usize, bias: &Tensor) {
+        let s = &self.scratch[0];
+        for (k, row) in self.layers[layer].rows.iter_mut().enumerate() {
+            let (b, after) = (s.w[k], bias.at(k));
+            row.before += b * b;
+            row.after += after * after;
+            row.moved += (after - b) * (after - b);
+            row.path += b * s.g[k];
+            row.parts.iter_mut().zip(&s.parts).for_each(|(sum, part)| *sum += b * part[k]);
+        }
+    }
+
+    /// Sums what is left after weights and feedback weights have moved.
+    pub(super) fn close(&mut self, net: &Network, feedback: &Feedback) {
+        for layer in &mut self.layers {
+            layer.close(net, feedback.at(layer.node), &mut self.scratch[0]);
+        }
+    }
+}
+
+impl LayerJournal {
+    fn new(net: &Network, rule: &dyn Rule, node: NodeId, writes: bool, read: usize) -> LayerJournal {
+        let w = net.weight(node);
+        let potential = (read > 0).then(|| rule.potential(net, node)).flatten();
+        let units = if potential.is_some() { read } else { 0 };
+        let blocks = w.rows().div_ceil(block_rows(w.cols())) * units;
+        // A grouped convolution reads only its group's channels in every row.
+        let groups = if w.shape().rank() == 4 { (read / w.shape().dims()[1]).max(1) } else { 1 };
+        LayerJournal {
+            rows: vec![RowSums::default(); if writes { w.rows() } else { 0 }],
+            columns: vec![ColumnSums::default(); units],
+            lr: 0.0,
+            inputs: w.cols(),
+            node,
+            potential,
+            blocks: vec![ColumnSums::default(); blocks],
+            groups,
+            touched: false,
+        }
+    }
+
+    fn close(&mut self, net: &Network, feedback: Option<&Tensor>, s: &mut Scratch) {
+        let w = net.weight(self.node);
+        if !self.touched {
+            self.idle_rows(net);
+        }
+        let (units, cols) = (self.columns.len(), w.cols());
+        if units == 0 {
+            return;
+        }
+        self.columns.fill(ColumnSums::default());
+        for block in self.blocks.chunks(units) {
+            self.columns.iter_mut().zip(block).for_each(|(sum, part)| sum.add(part));
+        }
+        let potential = self.potential.as_deref().expect("columns have a potential");
+        for r in 0..w.rows() {
+            let range = r * cols..(r + 1) * cols;
+            ops::widen(w.slice().part(range.clone()), &mut s.x[..cols]);
+            match feedback {
+                Some(b) => ops::widen(b.slice().part(range), &mut s.b[..cols]),
+                None => s.b[..cols].copy_from_slice(&s.x[..cols]),
+            }
+            potential.phi(&s.x[..cols], &s.b[..cols], &s.x[..cols], &mut s.phi[..cols]);
+            let spread = Spread { row: r, rows: w.rows(), units, groups: self.groups };
+            spread.add(&mut self.columns, &s.phi[..cols], |c| &mut c.after);
+        }
+        if !self.touched {
+            self.columns.iter_mut().for_each(|c| (c.before, c.mid) = (c.after, c.after));
+        }
+    }
+
+    fn idle_rows(&mut self, net: &Network) {
+        let (w, bias) = (net.weight(self.node), net.layer(self.node).bias());
+        let cols = w.cols();
+        for (k, row) in self.rows.iter_mut().enumerate() {
+            let part = w.slice().part(k * cols..(k + 1) * cols);
+            let norm = ops::step_sums(part, part, part)[0] + bias.map_or(0.0, |b| b.at(k) * b.at(k));
+            *row = RowSums { before: norm, after: norm, ..RowSums::default() };
+        }
+    }
+}
+
+impl ColumnSums {
+    fn add(&mut self, other: &ColumnSums) {
+        self.before += other.before;
+        self.mid += other.mid;
+        self.after += other.after;
+        self.bregman += other.bregman;
+        self.path += other.path;
+        self.size += other.size;
+        self.parts.iter_mut().zip(other.parts).for_each(|(a, b)| *a += b);
+    }
+}
+
+/// Which units the entries of a row belong to.
+#[derive(Clone, Copy)]
+struct Spread {
+    row: usize,
+    rows: usize,
+    units: usize,
+    groups: usize,
+}
+
+impl Spread {
+    #[inline(always)]
+    fn add(self, sums: &mut [ColumnSums], values: &[f64], field: impl Fn(&mut ColumnSums) -> &mut f64) {
+        let own = self.units / self.groups;
+        let first = self.row / (self.rows / self.groups).max(1) * own;
+        let taps = values.len() / own;
+        for (sum, entries) in sums[first..first + own].iter_mut().zip(values.chunks(taps)) {
+            *field(sum) += entries.iter().sum::<f64>();
+        }
+    }
+}
+
+/// Room for one row in f64.
+struct Scratch {
+    old: Tensor,
+    w: Vec<f64>,
+    g: Vec<f64>,
+    x: Vec<f64>,
+    b: Vec<f64>,
+    m: Vec<f64>,
+    phi: Vec<f64>,
+    term: Vec<f64>,
+    memory: [Vec<f64>; 2],
+    parts: [Vec<f64>; PARTS.len()],
+    active: [bool; PARTS.len()],
+}
+
+impl Scratch {
+    fn new(cols: usize, dtype: DType) -> Scratch {
+        let row = || vec![0.0; cols];
+        Scratch {
+            old: Tensor::zeros([cols], dtype),
+            w: row(),
+            g: row(),
+            x: row(),
+            b: row(),
+            m: row(),
+            phi: row(),
+            term: row(),
+            memory: std::array::from_fn(|_| row()),
+            parts: std::array::from_fn(|_| row()),
+            active: [false; PARTS.len()],
+        }
+    }
+
+    fn widen(&mut self, w: Slice<'_>, g: Slice<'_>, memory: [Option<Slice<'_>>; 2]) {
+        self.grow(w.len());
+        ops::widen(w, &mut self.w[..w.len()]);
+        ops::widen(g, &mut self.g[..g.len()]);
+        for (to, from) in self.memory.iter_mut().zip(memory) {
+            if let Some(from) = from {
+                ops::widen(from, &mut to[..from.len()]);
+            }
+        }
+    }
+
+    /// A bias may be longer than any row; grows once.
+    fn grow(&mut self, n: usize) {
+        if self.w.len() < n {
+            *self = Scratch::new(n, self.old.dtype());
+        }
+    }
+
+    /// The parts of the remainder of the `n` entries just widened.
+    fn remainder(&mut self, at: At, optimizer: &dyn Optimizer, n: usize) {
+        self.active = optimizer.active(at);
+        self.parts.iter_mut().for_each(|p| p[..n].fill(0.0));
+        let [decay, momentum, adaptive, clipping] = &mut self.parts;
+        let parts = [&mut decay[..n], &mut momentum[..n], &mut adaptive[..n], &mut clipping[..n]];
+        let memory = [&self.memory[0][..n], &self.memory[1][..n]];
+        optimizer.remainder(at, &self.w[..n], &self.g[..n], memory, parts);
+    }
+}
+
+/// The part of a journal that some rows of one layer write to.
+pub(super) struct Watch<'a> {
+    rows: &'a mut [RowSums],
+    blocks: &'a mut [ColumnSums],
+    units: usize,
+    groups: usize,
+    potential: Option<&'a dyn Potential>,
+    feedback: Option<&'a Tensor>,
+    scratch: &'a mut [Scratch],
+}
+
+/// One row's update as it is made.
+pub(super) struct RowStep<'a> {
+    pub(super) at: At,
+    pub(super) optimizer: &'a dyn Optimizer,
+    /// Rows of the whole weight.
+    pub(super) rows: usize,
+    pub(super) grad: Slice<'a>,
+}
+
+impl<'a> Watch<'a> {
+    /// The first `rows` rows, which are `blocks` blocks, with `threads` scratches, and the rest.
+    pub(super) fn split(self, rows: usize, blocks: usize, threads: usize) -> (Watch<'a>, Watch<'a>) {
+        let Watch { rows: r, blocks: b, units, groups, potential, feedback, scratch } = self;
+        let (r1, r2) = r.split_at_mut(if r.is_empty() { 0 } else { rows });
+        let (b1, b2) = b.split_at_mut(blocks * units);
+        let (s1, s2) = scratch.split_at_mut(threads);
+        let part =
+            |rows, blocks, scratch| Watch { rows, blocks, units, groups, potential, feedback, scratch };
+        (part(r1, b1, s1), part(r2, b2, s2))
+    }
+
+    /// Makes the update of row `row` (`own` rows below the first row of this part, in its block number `block`) and notes its sums.
+    pub(super) fn step(
+        &mut self,
+        row: usize,
+        own: usize,
+        block: usize,
+        step: &RowStep<'_>,
+        mut w: SliceMut<'_>,
+        mut memory: [Option<SliceMut<'_>>; 2],
+        increment: Option<SliceMut<'_>>,
+    ) {
+        let cols = w.len();
+        let s = &mut self.scratch[0];
+        let detailed = self.potential.is_some() || step.optimizer.active(step.at).contains(&true);
+        ops::copy(w.as_ref(), s.old.slice_mut().split_at(cols).0);
+        if detailed {
+            let memory = memory.each_ref().map(|m| m.as_ref().map(SliceMut::as_ref));
+            s.widen(w.as_ref(), step.grad, memory);
+            s.remainder(step.at, step.optimizer, cols);
+        }
+        let memory = memory.each_mut().map(|m| m.as_mut().map(SliceMut::reborrow));
+        step.optimizer.update(step.at, w.reborrow(), step.grad, memory, increment);
+        if let Some(sums) = self.rows.get_mut(own) {
+            let [before, after, moved, path] =
+                ops::step_sums(s.old.slice().part(0..cols), w.as_ref(), step.grad);
+            sums.before += before;
+            sums.after += after;
+            sums.moved += moved;
+            sums.path += path;
+            for i in (0..PARTS.len()).filter(|&i| detailed && s.active[i]) {
+                sums.parts[i] += dot(&s.w[..cols], &s.parts[i][..cols]);
+            }
+        }
+        if let Some(potential) = self.potential {
+            ops::widen(w.as_ref(), &mut s.x[..cols]);
+            match self.feedback {
+                Some(b) => ops::widen(b.slice().part(row * cols..(row + 1) * cols), &mut s.b[..cols]),
+                None => s.b[..cols].copy_from_slice(&s.w[..cols]),
+            }
+            let own = block * self.units..(block + 1) * self.units;
+            let spread = Spread { row, rows: step.rows, units: self.units, groups: self.groups };
+            columns(s, potential, cols, spread, &mut self.blocks[own]);
+        }
+    }
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    ops::step_sums(Slice::F64(a), Slice::F64(a), Slice::F64(b))[3]
+}
+
+/// Adds a row to the sums of the units it reads.
+fn columns(s: &mut Scratch, potential: &dyn Potential, cols: usize, spread: Spread, sums: &mut [ColumnSums]) {
+    let n = 0..cols;
+    potential.carry(&s.w[n.clone()], &s.b[n.clone()], &mut s.m[n.clone()]);
+    potential.phi(&s.w[n.clone()], &s.b[n.clone()], &s.w[n.clone()], &mut s.phi[n.clone()]);
+    spread.add(sums, &s.phi[n.clone()], |c| &mut c.before);
+    potential.phi(&s.w[n.clone()], &s.b[n.clone()], &s.x[n.clone()], &mut s.term[n.clone()]);
+    spread.add(sums, &s.term[n.clone()], |c| &mut c.mid);
+    for i in n.clone() {
+        s.term[i] -= s.phi[i] + s.m[i] * (s.x[i] - s.w[i]);
+    }
+    spread.add(sums, &s.term[n.clone()], |c| &mut c.bregman);
+    for i in n.clone() {
+        s.term[i] = s.m[i] * s.g[i];
+    }
+    spread.add(sums, &s.term[n.clone()], |c| &mut c.path);
+    for i in n.clone() {
+        s.term[i] = (s.m[i] * s.w[i]).abs();
+    }
+    spread.add(sums, &s.term[n.clone()], |c| &mut c.size);
+    for part in (0..PARTS.len()).filter(|&p| s.active[p]) {
+        for i in n.clone() {
+            s.term[i] = s.m[i] * s.parts[part][i];
+        }
+        spread.add(sums, &s.term[n.clone()], |c| &mut c.parts[part]);
+    }
+}
