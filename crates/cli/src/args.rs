@@ -24,6 +24,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Train what a spec describes: one run, or every run of its grid
     Run(RunArgs),
+    /// Close the books of a run: every change of each unit's potential with its cause
+    Audit(AuditArgs),
     /// Learning rules, or one of them: formula, citation, options
     Rules(ListArgs),
     /// Probes: what can be measured during a run
@@ -98,6 +100,41 @@ pub(crate) struct RunArgs {
     /// Check the spec and list its runs without running them
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+const AUDIT_EXAMPLES: &str = "\
+Examples:
+  realign audit experiments/audit.toml
+  realign audit experiments/audit.toml rule.name=sign_fa optimizer.momentum=0.9
+  realign audit runs/quickstart-0123456789
+
+The spec (or the run's own spec) is trained again from its seed with the ledger kept at every step; for a finished run the
+weights at the end are compared with its last checkpoint, bit for bit. Exit code 0 if every layer closes, 1 if not.";
+
+#[derive(Args)]
+#[command(after_help = AUDIT_EXAMPLES)]
+pub(crate) struct AuditArgs {
+    /// A spec (TOML) or a run directory
+    #[arg(value_name = "RUN_OR_SPEC")]
+    pub(crate) target: PathBuf,
+    /// Overrides, as for `run`
+    #[arg(value_name = "key=value")]
+    pub(crate) overrides: Vec<String>,
+    /// Folder for figures, CSV and JSON [default: RUN/audit, or audits/NAME-ID for a spec]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Threads [default: SLURM_CPUS_PER_TASK, else all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) threads: Option<u32>,
+    /// Folder with data sets, searched before $REALIGN_DATA and the cache folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Print exactly one JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// No progress
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
 }
 
 #[derive(Args)]

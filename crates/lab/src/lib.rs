@@ -7,6 +7,7 @@ checkpoints and a summary in its run directory. A run's id is the hash of its re
 it, or hands back its report if it has ended.
 */
 
+pub mod audit;
 mod error;
 mod run;
 pub mod spec;

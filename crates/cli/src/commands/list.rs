@@ -89,7 +89,7 @@ fn entries<T: ?Sized>(entries: &[Entry<T>]) -> Vec<Item> {
 fn items(kind: Kind) -> Vec<Item> {
     match kind {
         Kind::Rules => entries(realign::rules::RULES),
-        Kind::Probes => entries(realign::probes::PROBES),
+        Kind::Probes => entries(realign_theory::probes::all()),
         Kind::Losses => entries(realign::loss::LOSSES),
         Kind::Optimizers => entries(realign::optim::OPTIMIZERS),
         Kind::Schedules => entries(realign::optim::SCHEDULES),

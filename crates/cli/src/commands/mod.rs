@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod audit;
 mod cite;
 mod completions;
 mod data;
@@ -16,6 +17,7 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     let done = |result: anyhow::Result<()>| result.map(|()| ExitCode::SUCCESS);
     match command {
         Command::Run(args) => run::run(args),
+        Command::Audit(args) => audit::audit(args),
         Command::Rules(args) => done(list::list(Kind::Rules, &args)),
         Command::Probes(args) => done(list::list(Kind::Probes, &args)),
         Command::Layers(args) => done(list::list(Kind::Layers, &args)),

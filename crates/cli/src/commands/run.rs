@@ -1,6 +1,6 @@
 //! `realign run SPEC.toml`: one run or every run of a grid, with progress on stderr and the outcome on stdout.
 
-mod progress;
+pub(super) mod progress;
 mod table;
 
 use crate::args::RunArgs;
@@ -158,13 +158,13 @@ fn plan(runs: &[RunSpec], out: &Out, as_json: bool) -> anyhow::Result<()> {
 }
 
 /// `SLURM_CPUS_PER_TASK`, else all cores.
-fn usual_threads() -> usize {
+pub(super) fn usual_threads() -> usize {
     let slurm = std::env::var("SLURM_CPUS_PER_TASK").ok().and_then(|n| n.parse().ok()).filter(|n| *n > 0);
     slurm.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 /// Set by SIGINT, SIGTERM and SIGUSR1 (Slurm's warning before the time limit); a second SIGINT ends at once.
-fn stop_flag() -> anyhow::Result<Arc<AtomicBool>> {
+pub(super) fn stop_flag() -> anyhow::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let register = || {
         signal_hook::flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&stop))?;

@@ -5,7 +5,8 @@ use realign::init::{FeedbackInit, WeightInit};
 use realign::registry::{Entry, Opt, build, suggest};
 use realign::tensor::{DType, Shape};
 use realign::train::Every;
-use realign::{ConfigError, loss, model, optim, probes, rules};
+use realign::{ConfigError, loss, model, optim, rules};
+use realign_theory::probes;
 use toml::{Table, Value};
 
 /// Every key a spec may have at the top.
@@ -294,12 +295,12 @@ fn probe_list(tree: &Table, p: &Places) -> Result<Value, SpecError> {
         every(&mut table, "every", &path, p)?;
         let cadence = table.remove("every").unwrap_or(Value::from("1 epoch"));
         let name = table.get("name").and_then(Value::as_str);
-        if let Some(entry) = probes::PROBES.iter().find(|e| Some(e.name) == name) {
+        if let Some(entry) = probes::all().iter().find(|e| Some(e.name) == name) {
             let own = entry.options.iter().map(|o| o.name);
             let known: Vec<&str> = ["name", "every"].into_iter().chain(own).collect();
             known_keys(&table, &path, &known, p)?;
         }
-        let mut table = component(probes::PROBES, "probe", &path, table, p)?;
+        let mut table = component(probes::all(), "probe", &path, table, p)?;
         table.insert("every".into(), cadence);
         out.push(Value::Table(table));
     }

@@ -4,12 +4,13 @@ use super::{RunSpec, SpecError};
 use crate::LabError;
 use realign::init::{FeedbackInit, WeightInit};
 use realign::train::{BatchSize, Every, Length, Plan, Setup};
-use realign::{ConfigError, loss, model, optim, probes, rules};
+use realign::{ConfigError, loss, model, optim, rules};
 use realign_data::{DataError, Dirs};
 use realign_tensor::{DType, Par};
+use realign_theory::probes;
 use toml::{Table, Value};
 
-type Probes = Vec<(Every, Box<dyn probes::Probe>)>;
+type Probes = Vec<(Every, Box<dyn realign::probes::Probe>)>;
 
 impl RunSpec {
     /// Loads the data and builds every part; checks what only the data can tell (widths at both ends, batch size).

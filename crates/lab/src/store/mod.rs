@@ -8,7 +8,7 @@ checkpoint of step s, so after a kill the newest checkpoint and the rows up to i
 
 mod env;
 mod error;
-mod files;
+pub(crate) mod files;
 mod metrics;
 mod report;
 
@@ -106,6 +106,18 @@ fn difference(there: &str, here: &str) -> String {
                 );
             }
         }
+    }
+}
+
+/// The checkpoint of a run at `step`, if it is there.
+pub(crate) fn checkpoint_at(path: &Path, step: u64) -> Result<Option<Checkpoint>, StoreError> {
+    let file = path.join("checkpoints").join(format!("step_{step}.safetensors"));
+    match fs::read(&file) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(StoreError::io("read", &file)(e)),
+        Ok(bytes) => Checkpoint::from_bytes(&bytes)
+            .map(Some)
+            .map_err(|e| StoreError::Damaged { path: file, message: e.to_string() }),
     }
 }
 

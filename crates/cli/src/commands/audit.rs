@@ -1,0 +1,155 @@
+//! `realign audit RUN_OR_SPEC`: the books of a run, layer by layer, with a verdict.
+
+use super::run::{progress, stop_flag, usual_threads};
+use crate::args::AuditArgs;
+use crate::exit::UserError;
+use crate::{exit, output};
+use anyhow::Context;
+use realign::tensor::Par;
+use realign::train::Outcome;
+use realign_data::Dirs;
+use realign_lab::audit::{Audited, audit as run_audit};
+use realign_lab::{Observer, RunSpec, Silent, Spec};
+use realign_theory::ledger::{LayerAudit, Verdict};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Audits every run of the spec.
+pub(crate) fn audit(args: AuditArgs) -> anyhow::Result<ExitCode> {
+    let run = args.target.is_dir().then(|| args.target.clone());
+    if run.is_some() && !args.overrides.is_empty() {
+        let message = "a run is audited as it was made: overrides go with a spec, not with a run directory";
+        return Err(UserError(message.into()).into());
+    }
+    let file = run.as_ref().map_or_else(|| args.target.clone(), |dir| dir.join("spec.toml"));
+    let specs = Spec::load(&file, &args.overrides)?.runs();
+    let threads = args.threads.map_or_else(usual_threads, |n| n as usize);
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("cannot start the threads")?;
+    let stop = stop_flag()?;
+    let dirs = Dirs { data_dir: args.data_dir.clone() };
+    let mut shown = progress::Progress::new(specs.len());
+    let (mut closed, mut objects, mut texts) = (true, Vec::new(), String::new());
+    for spec in &specs {
+        let mut silent = Silent;
+        let observer: &mut dyn Observer = if args.quiet { &mut silent } else { &mut shown };
+        let done = run_audit(spec, run.as_deref(), &dirs, Par::threads(threads), observer, &stop)?;
+        if let Outcome::Stopped { step } = done.outcome {
+            output::note(&format!("stopped at step {step}: an audit starts anew"));
+            return Ok(ExitCode::from(exit::STOPPED));
+        }
+        let out = place(&args, run.as_deref(), spec, specs.len());
+        let files = realign_lab::audit::write(&out, spec, &done)?;
+        closed &= done.audit.closed && done.same_bits != Some(false);
+        if args.json {
+            objects.push(object(spec, &done, &out));
+        } else {
+            texts += &text(spec, &done);
+            files.iter().for_each(|f| texts += &format!("{}\n", f.display()));
+            texts += "\n";
+        }
+    }
+    drop(shown);
+    output::print(&texts)?;
+    if args.json {
+        let all = if objects.len() == 1 { objects.remove(0) } else { json!({ "closed": closed, "runs": objects }) };
+        output::print(&(serde_json::to_string(&all)? + "\n"))?;
+    }
+    Ok(if closed { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILED) })
+}
+
+fn place(args: &AuditArgs, run: Option<&Path>, spec: &RunSpec, many: usize) -> PathBuf {
+    match (&args.out, run) {
+        (Some(out), _) if many == 1 => out.clone(),
+        (Some(out), _) => out.join(spec.folder()),
+        (None, Some(run)) => run.join("audit"),
+        (None, None) => Path::new("audits").join(spec.folder()),
+    }
+}
+
+fn object(spec: &RunSpec, done: &Audited, out: &Path) -> Value {
+    let mut value = json!(done.audit);
+    let extra = json!({ "name": spec.name(), "id": spec.id(), "rule": spec.rule(), "seed": spec.seed(), "label": spec.label(),
+        "same_bits": done.same_bits, "out": out });
+    if let (Some(to), Value::Object(from)) = (value.as_object_mut(), extra) {
+        to.extend(from);
+    }
+    value
+}
+
+/// The audit as a person reads it.
+fn text(spec: &RunSpec, done: &Audited) -> String {
+    let seed = format!("seed={}", spec.seed());
+    let label = if spec.label().is_empty() { &seed } else { spec.label() };
+    let mut text = format!("{} {} ({label})\n", spec.name(), spec.rule());
+    match done.same_bits {
+        Some(true) => text += "made again: the weights equal the run's last checkpoint bit for bit\n",
+        Some(false) => text += "MADE AGAIN WITH OTHER WEIGHTS than the run's last checkpoint: another program or machine made it\n",
+        None => {}
+    }
+    if let Outcome::Diverged { step } = done.outcome {
+        text += &format!("the loss was not finite at step {step}; the books go up to there\n");
+    }
+    if done.audit.layers.is_empty() {
+        text += "no hidden units between two weights: there are no books to keep\n";
+    }
+    for layer in &done.audit.layers {
+        text += &layer_text(layer);
+    }
+    text
+}
+
+fn layer_text(l: &LayerAudit) -> String {
+    let verdict = match l.verdict {
+        Verdict::Closed => "CLOSED".to_owned(),
+        Verdict::NoLaw => "NO LAW: the rule states no potential here".to_owned(),
+        Verdict::Open { step: Some(step), unit: Some(unit), account } => {
+            format!("DOES NOT CLOSE: first at step {step}, layer {}, unit {unit}, account {account}", l.layer)
+        }
+        Verdict::Open { account, .. } => format!("DOES NOT CLOSE: {account} over the whole run"),
+    };
+    let mut text = format!("\nunits of layer {} (written by layer {}): {verdict}\n", l.layer, l.layer);
+    if l.verdict == Verdict::NoLaw {
+        return text;
+    }
+    let number = |x: f64| format!("{x:>+14.6e}");
+    let percent = |x: f64| format!("{:>9.4} %", 100.0 * x);
+    let row = |name: &str, x: f64, note: String| [format!("  {name}"), number(x), note];
+    let share = |x: f64| {
+        let scale = l.exchanged_phi.max(l.exchanged_norm);
+        if scale > 0.0 { percent(x / scale) + " of exchange" } else { String::new() }
+    };
+    let path = if l.homogeneous { "must vanish" } else { "not homogeneous: allowed" };
+    let mut rows = vec![
+        row("opening balance", l.opening, String::new()),
+        row("reader", l.reader, share(l.reader)),
+        row("writer", l.writer, share(l.writer)),
+    ];
+    for (name, x) in
+        [("decay", l.decay), ("momentum", l.momentum), ("adaptive", l.adaptive), ("clipping", l.clipping)]
+    {
+        if x != 0.0 {
+            rows.push(row(&format!("optimizer: {name}"), x, share(x)));
+        }
+    }
+    if l.plasticity != 0.0 {
+        rows.push(row("plasticity", l.plasticity, share(l.plasticity)));
+    }
+    if l.unwatched != 0.0 {
+        rows.push(row("not watched", l.unwatched, share(l.unwatched)));
+    }
+    rows.push(row("path", l.path, format!("{:.1e} of exchange, {path}", l.relative_path)));
+    rows.push(row("residual", l.residual, format!("{:.1e} of exchange", l.relative_residual)));
+    rows.push(row("closing balance", l.closing, String::new()));
+    text += &output::columns(&rows);
+    text += &output::columns(&[
+        row("exchanged |ΔΦ|", l.exchanged_phi, String::new()),
+        row("exchanged |Δ½‖W‖²|", l.exchanged_norm, String::new()),
+        row("drift ΔP", l.drift, share(l.drift)),
+        row("predicted by writer", l.predicted, share(l.predicted)),
+    ]);
+    for cause in &l.causes {
+        text += &format!("  - {cause}\n");
+    }
+    text
+}
