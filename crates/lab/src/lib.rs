@@ -9,9 +9,12 @@ it, or hands back its report if it has ended.
 
 pub mod audit;
 mod error;
+pub mod figure;
 mod run;
 pub mod spec;
+pub mod stats;
 pub mod store;
+pub mod table;
 
 pub use error::LabError;
 pub use run::{Observer, Out, RunOptions, Silent, run, run_all};
