@@ -142,6 +142,17 @@ const COMMON: &[OptionDoc] = &[
 /// More examples than fit in memory; keeps slips like 1e12 from being tried.
 pub(crate) const MANY: usize = 100_000_000;
 
+/// An empty vector with room for `n` examples of `per` values each; `key` is the option that asks for them.
+pub(crate) fn room<T>(key: &str, n: usize, per: usize) -> Result<Vec<T>, ConfigError> {
+    let mut values = Vec::new();
+    let fits = n.checked_mul(per).is_some_and(|all| values.try_reserve_exact(all).is_ok());
+    if fits {
+        Ok(values)
+    } else {
+        Err(ConfigError::new(key, format!("{n} examples of {per} values each do not fit in memory")))
+    }
+}
+
 /// Options that every data set has.
 pub fn common_options() -> &'static [OptionDoc] {
     COMMON

@@ -61,3 +61,13 @@ fn bad_tables_are_named() {
         assert!(error.message.contains(part), "{text}: {error}");
     }
 }
+
+/// 10^8 examples of 10^6 numbers are 800 TB: more than any machine this runs on, so it must be refused, not tried.
+#[test]
+fn data_that_do_not_fit_in_memory_are_refused() {
+    for text in ["name = 'gaussians'\ndim = 1000000", "name = 'teacher'\ndim = 1000000"] {
+        let config = parse_config(format!("{text}\ntrain_size = 100000000").parse().unwrap()).unwrap();
+        let error = crate::load(&config, 0, &crate::Dirs::default()).unwrap_err().to_string();
+        assert!(error.starts_with("data.train_size: 100000000 examples of 1000000 values"), "{error}");
+    }
+}

@@ -36,5 +36,6 @@ pub use dataset::{Dataset, Features, Targets};
 pub use dirs::Dirs;
 pub use error::{ConfigError, DataError};
 pub use load::{Bundle, load};
+pub use names::suggest;
 pub use record::{ChangedLabel, DataRecord, Source, SourceFile};
 pub use registry::{Allowed, Download, Entry, Kind, OptionDoc, RemoteFile, entry, registry};

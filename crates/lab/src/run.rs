@@ -131,7 +131,7 @@ pub fn run(
     match &report {
         Ok(report) => observer.ended(spec, report),
         // The disk that refused the rows may refuse this word as well; the error is told either way.
-        Err(_) => drop(dir.set_status(Status::Failed)),
+        Err(_) => drop(dir.set_failed()),
     }
     report
 }

@@ -133,11 +133,34 @@ fn mistakes_in_overrides_name_the_override() {
         ("network.widths.7=3", "network.widths.7"),
         ("seed.x=3", "seed.x"),
         ("nonsense", "nonsense"),
+        ("grid=3", "grid"),
+        ("grid={seed: [1, 2]}", "grid"),
+        ("grid=a,b", "grid"),
+        ("grid.seed=[]", "seed"),
+        ("per_rule=a,b", "per_rule"),
+        ("per_rule.fa.optimizer.lr=1,2", "per_rule.fa.optimizer.lr"),
+        ("grid.sed=[1]", "sed"),
+        ("~seed=4", "seed"),
+        ("network.widths=[20,1000000000,1000000000,2]", "network.widths"),
+        ("train.epochs=9223372036854775807", "train.epochs"),
+        ("init.feedback.cosine=2", "init.feedback.cosine"),
+        ("optimizer.clip.global=-1", "optimizer.clip"),
+        ("optimizer.schedule.warmup=-1", "optimizer.schedule.warmup"),
     ] {
         let e = parse(GOOD, &[text]).err().unwrap_or_else(|| panic!("accepted: {text}"));
         assert_eq!(e.key, key, "{e}");
         assert!(e.to_string().starts_with(&format!("override \"{text}\": ")), "{e}");
     }
+}
+
+/// Options of a part that the file does not mention belong to the usual one.
+#[test]
+fn options_alone_keep_the_usual_name() {
+    let name = |text: &str, key: &str| word(&runs(GOOD, &[text])[0], key);
+    assert_eq!(name("init.feedback.scale=2", "init.feedback.name"), "\"xavier_uniform\"");
+    assert_eq!(name("init.weight.scale=0.5", "init.weight.name"), "\"xavier_uniform\"");
+    assert_eq!(name("optimizer.schedule.warmup=5", "optimizer.schedule.name"), "\"constant\"");
+    assert_eq!(name("~seed=3", "seed"), "0");
 }
 
 #[test]

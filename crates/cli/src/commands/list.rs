@@ -119,20 +119,19 @@ fn items(kind: Kind) -> Vec<Item> {
 }
 
 fn inits() -> Vec<Item> {
-    const SCALE: Opt = Opt { name: "scale", default: "1.0", meaning: "factor on every entry" };
     let draws = realign::init::INITS.iter().map(|i| Item {
         name: i.name,
         summary: format!("W, b and B: {}", i.formula),
         formula: i.formula,
         citation: "",
-        options: vec![SCALE],
+        options: vec![realign::init::SCALE],
     });
-    let feedbacks = realign::init::FEEDBACKS.iter().map(|(name, meaning)| Item {
+    let feedbacks = realign::init::FEEDBACKS.iter().map(|(name, meaning, options)| Item {
         name,
         summary: format!("B only: {meaning}"),
         formula: "",
         citation: "",
-        options: vec![SCALE],
+        options: options.to_vec(),
     });
     draws.chain(feedbacks).collect()
 }

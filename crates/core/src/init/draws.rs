@@ -73,7 +73,8 @@ fn one() -> f64 {
 }
 
 /// Options that every distribution takes.
-pub(crate) const SCALE: Opt = Opt { name: "scale", default: "1.0", meaning: "factor on every entry" };
+/// The option of every distribution.
+pub const SCALE: Opt = Opt { name: "scale", default: "1.0", meaning: "factor on every entry" };
 
 impl Draw {
     /// The distribution `name` at scale 1.

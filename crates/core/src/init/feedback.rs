@@ -76,12 +76,11 @@ pub enum FeedbackInit {
     },
 }
 
-/// Names beyond [`INITS`] and what they mean.
-pub const FEEDBACKS: &[(&str, &str)] =
-    &[("equal", "B = scale · W"), ("cosine", "cos(W, B) = cosine, ‖B‖ = scale · ‖W‖")];
+/// Names beyond [`INITS`], what they mean and which options they take.
+pub const FEEDBACKS: &[(&str, &str, &[Opt])] =
+    &[("equal", "B = scale · W", &[SCALE]), ("cosine", "cos(W, B) = cosine, ‖B‖ = scale · ‖W‖", OPTIONS)];
 
-const OPTIONS: &[Opt] =
-    &[SCALE, Opt { name: "cosine", default: "", meaning: "cos(W, B), only with name = \"cosine\"" }];
+const OPTIONS: &[Opt] = &[SCALE, Opt { name: "cosine", default: "", meaning: "cos(W, B), -1 to 1" }];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -108,7 +107,7 @@ impl FeedbackInit {
             Some(Value::String(s)) => s.clone(),
             _ => return Draw::parse(table).map(FeedbackInit::Draw),
         };
-        if !FEEDBACKS.iter().any(|(n, _)| *n == name) {
+        if !FEEDBACKS.iter().any(|f| f.0 == name) {
             let known: Vec<&str> =
                 INITS.iter().map(|i| i.name).chain(FEEDBACKS.iter().map(|f| f.0)).collect();
             return if known.contains(&name.as_str()) {

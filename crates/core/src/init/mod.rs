@@ -8,7 +8,7 @@ B do not depend on the rule, and B is independent of W unless asked to be `equal
 mod draws;
 mod feedback;
 
-pub use draws::{Draw, INITS, InitInfo};
+pub use draws::{Draw, INITS, InitInfo, SCALE};
 pub use feedback::{FEEDBACKS, Feedback, FeedbackInit};
 
 use crate::ConfigError;

@@ -14,10 +14,10 @@ every machine.
 mod glyphs;
 mod pen;
 
-use crate::config::MANY;
+use crate::config::{MANY, room};
 use crate::dataset::channel_constants;
 use crate::registry::{Allowed, Entry, Kind, OptionDoc, Raw, Request};
-use crate::{DataError, Dataset, Features, Source, Targets};
+use crate::{ConfigError, DataError, Dataset, Features, Source, Targets};
 use pen::{Hand, PIXELS, SIDE};
 use realign_tensor::{Rng, Shape};
 
@@ -55,10 +55,11 @@ pub(crate) const ENTRY: Entry = Entry {
 
 fn build(request: &Request<'_>) -> Result<Raw, DataError> {
     let draw = |name: &str| {
-        let n = request.options.size(&format!("{name}_size"));
-        images(n, &request.rng.child(name))
+        let key = format!("{name}_size");
+        let n = request.options.size(&key);
+        Ok::<_, ConfigError>(images(room(&key, n, PIXELS)?, n, &request.rng.child(name)))
     };
-    let (train, test) = (draw("train"), draw("test"));
+    let (train, test) = (draw("train")?, draw("test")?);
     let (mean, sd) = channel_constants(&train, 1, PIXELS);
     let set = |name: &str, pixels: Vec<u8>| Dataset {
         name: format!("digits/{name}"),
@@ -73,9 +74,10 @@ fn label(i: usize) -> u32 {
     (i % 10) as u32
 }
 
-/// `n` images, example-major.
-fn images(n: usize, rng: &Rng) -> Vec<u8> {
-    let mut pixels = vec![0; n * PIXELS];
+/// `n` images, example-major, in place of whatever was in `pixels`.
+fn images(mut pixels: Vec<u8>, n: usize, rng: &Rng) -> Vec<u8> {
+    pixels.clear();
+    pixels.resize(n * PIXELS, 0);
     let mut pen = pen::Pen::new();
     for (i, image) in pixels.chunks_exact_mut(PIXELS).enumerate() {
         let mut rng = rng.at(i as u64);

@@ -13,7 +13,7 @@ class k has margin + |z| in block k and zero elsewhere.
 Labels go round: example i has class i mod K. Example i does not depend on the number of examples.
 */
 
-use crate::config::MANY;
+use crate::config::{MANY, room};
 use crate::registry::{Allowed, Entry, Kind, OptionDoc, Raw, Request};
 use crate::{ConfigError, DataError, Dataset, Features, Source, Targets};
 use realign_tensor::{Rng, Shape};
@@ -94,19 +94,20 @@ fn build(request: &Request<'_>) -> Result<Raw, DataError> {
         }
     };
     let split = |name: &str| {
-        let n = options.size(&format!("{name}_size"));
+        let key = format!("{name}_size");
+        let n = options.size(&key);
         let rng = request.rng.child(name);
-        let mut values = Vec::with_capacity(n * dim);
+        let mut values = room(&key, n, dim)?;
         (0..n).for_each(|i| make(i, &mut rng.at(i as u64), &mut values));
         let labels = (0..n).map(|i| (i % classes) as u32).collect();
-        Dataset {
+        Ok::<_, ConfigError>(Dataset {
             name: format!("gaussians/{name}"),
             features: Features::F64(values),
             targets: Targets::Classes { labels, classes },
             example_shape: Shape::new(&[dim]),
-        }
+        })
     };
-    Ok(Raw { train: split("train"), test: Some(split("test")), source: Source::Procedural })
+    Ok(Raw { train: split("train")?, test: Some(split("test")?), source: Source::Procedural })
 }
 
 fn separable(class: usize, classes: usize, dim: usize, margin: f64, rng: &mut Rng, out: &mut Vec<f64>) {

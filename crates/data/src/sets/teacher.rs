@@ -12,9 +12,9 @@ test targets are the teacher's own, so that a test loss of 0 means that the stud
 Example i does not depend on the number of examples.
 */
 
-use crate::config::MANY;
+use crate::config::{MANY, room};
 use crate::registry::{Allowed, Entry, Kind, OptionDoc, Raw, Request};
-use crate::{DataError, Dataset, Features, Source, Targets};
+use crate::{ConfigError, DataError, Dataset, Features, Source, Targets};
 use realign_tensor::{Rng, Shape};
 
 const fn size(name: &'static str, default: &'static str, meaning: &'static str, to: usize) -> OptionDoc {
@@ -68,9 +68,10 @@ fn build(request: &Request<'_>) -> Result<Raw, DataError> {
     let options = request.options;
     let teacher = Teacher::draw(request);
     let split = |name: &str, noise: f64| {
-        let n = options.size(&format!("{name}_size"));
+        let key = format!("{name}_size");
+        let n = options.size(&key);
         let rng = request.rng.child(name);
-        let (mut inputs, mut values) = (Vec::with_capacity(n * teacher.dim), Vec::new());
+        let (mut inputs, mut values) = (room(&key, n, teacher.dim)?, room(&key, n, options.size("outputs"))?);
         for i in 0..n {
             let example = rng.at(i as u64);
             let mut draw = example.child("x");
@@ -79,15 +80,15 @@ fn build(request: &Request<'_>) -> Result<Raw, DataError> {
             values.extend(teacher.answer(&x).iter().map(|y| y + noise * draw.normal()));
             inputs.extend(x);
         }
-        Dataset {
+        Ok::<_, ConfigError>(Dataset {
             name: format!("teacher/{name}"),
             features: Features::F64(inputs),
             targets: Targets::Values { values, dim: options.size("outputs") },
             example_shape: Shape::new(&[teacher.dim]),
-        }
+        })
     };
-    let train = split("train", options.real("noise"));
-    Ok(Raw { train, test: Some(split("test", 0.0)), source: Source::Procedural })
+    let train = split("train", options.real("noise"))?;
+    Ok(Raw { train, test: Some(split("test", 0.0)?), source: Source::Procedural })
 }
 
 struct Teacher {

@@ -209,13 +209,22 @@ fn take_axes(tree: &mut Table, places: &Places) -> Result<Vec<Axis>, SpecError> 
     let axis = |(path, value): (String, Value)| {
         let key = format!("grid.{path}");
         let values = grid::axis(&value).map_err(|m| places.error(&key, m))?;
-        let top = path.split('.').next().unwrap_or_default();
-        if !resolve::TOP.contains(&top) || ["grid", "per_rule"].contains(&top) {
-            return Err(places.error(&key, format!("unknown key \"{top}\"{}", suggest(top, resolve::TOP))));
-        }
+        can_vary(&path).map_err(|m| places.error(&key, m))?;
         Ok(Axis { path: overrides::full_name(&path), values, place: places.at(&key) })
     };
     found.into_iter().map(axis).collect()
+}
+
+/// Refuses an axis of something that no run has.
+fn can_vary(path: &str) -> Result<(), String> {
+    let top = path.split('.').next().unwrap_or_default();
+    if ["grid", "per_rule"].contains(&top) {
+        return Err(format!(
+            "\"{top}\" cannot vary over a grid; write the axis as grid.KEY=[a,b] or KEY=a,b"
+        ));
+    }
+    let known = resolve::TOP.contains(&top);
+    if known { Ok(()) } else { Err(format!("unknown key \"{top}\"{}", suggest(top, resolve::TOP))) }
 }
 
 type ForRule = (String, String, Value, Place);
@@ -268,6 +277,9 @@ fn apply(
         ..places.error(key, message)
     };
     match overrides::parse(text).map_err(|m| wrong(places, &key_of(text), m))? {
+        Change::Set { path, .. } if path == "grid" => {
+            return Err(wrong(places, &path, "set its axes one by one: grid.KEY=[a,b] or KEY=a,b".into()));
+        }
         Change::Set { path, value, fresh } => {
             if fresh && lookup(tree, &path).is_some() {
                 return Err(wrong(
@@ -282,6 +294,10 @@ fn apply(
             said.push(path);
         }
         Change::Axis { path, values } => {
+            can_vary(&path).map_err(|m| wrong(places, &path, m))?;
+            if values.is_empty() {
+                return Err(wrong(places, &path, "an empty list makes no runs".into()));
+            }
             let axis = Axis { path: path.clone(), values, place: place.clone() };
             match axes.iter_mut().find(|a| a.path == path) {
                 Some(old) => *old = axis,
@@ -289,7 +305,13 @@ fn apply(
             }
             said.push(path);
         }
-        Change::Remove { path, strict } => {
+        Change::Remove { path, strict, only } => {
+            if let (Some(only), Some(there)) = (only, lookup(tree, &path))
+                && only != *there
+            {
+                let message = format!("is {there}, not {only}, so it is not removed");
+                return Err(wrong(places, &path, message));
+            }
             let axis = path.strip_prefix("grid.").map_or_else(|| path.clone(), overrides::full_name);
             let before = axes.len();
             axes.retain(|a| a.path != axis && path != "grid");

@@ -1,8 +1,8 @@
 /*!
 Overrides in Hydra's spelling (hydra.cc, "override grammar"), as far as a spec needs it.
 
-`key=value` sets, `+key=value` adds a key that must not be there, `++key=value` sets either way, `~key` removes. A comma
-list (`rule.name=bp,fa`), `range(0,5)` (end excluded, optional step), `0..5` and `logspace(a,b,n)` make a grid
+`key=value` sets, `+key=value` adds a key that must not be there, `++key=value` sets either way, `~key` removes, `~key=value`
+removes if that is its value. A comma list (`rule.name=bp,fa`), `range(0,5)` (end excluded, optional step), `0..5` and `logspace(a,b,n)` make a grid
 axis. The name of a section alone stands for its name: `rule=fa` is `rule.name=fa`. `key=null` is `~key`.
 */
 
@@ -16,15 +16,17 @@ pub(crate) enum Change {
     Set { path: String, value: Value, fresh: bool },
     /// Make an axis of the grid.
     Axis { path: String, values: Vec<Value> },
-    /// Remove a key.
-    Remove { path: String, strict: bool },
+    /// Remove a key; `strict` if it must be there, `only` if it must have this value.
+    Remove { path: String, strict: bool, only: Option<Value> },
 }
 
 /// Understands one override, or says what is wrong with it.
 pub(crate) fn parse(text: &str) -> Result<Change, String> {
     if let Some(rest) = text.strip_prefix('~') {
-        let path = rest.split('=').next().unwrap_or(rest).trim();
-        return check_path(path).map(|()| Change::Remove { path: path.to_owned(), strict: true });
+        let (path, only) =
+            rest.split_once('=').map_or((rest, None), |(path, value)| (path, Some(single(value))));
+        let path = path.trim();
+        return check_path(path).map(|()| Change::Remove { path: path.to_owned(), strict: true, only });
     }
     let (key, value) = text.split_once('=').ok_or("expected key=value, +key=value or ~key")?;
     let (key, fresh) = match (key.strip_prefix("++"), key.strip_prefix('+')) {
@@ -45,7 +47,7 @@ pub(crate) fn parse(text: &str) -> Result<Change, String> {
         return Ok(Change::Axis { path, values });
     }
     if value.trim() == "null" {
-        return Ok(Change::Remove { path, strict: false });
+        return Ok(Change::Remove { path, strict: false, only: None });
     }
     Ok(Change::Set { path, value: single(value), fresh })
 }
@@ -174,7 +176,9 @@ mod tests {
             Ok(Change::Set { path: "a.b".into(), value: Value::Integer(1), fresh: true })
         );
         assert_eq!(parse("++a.b=1"), Ok(set("a.b", Value::Integer(1))));
-        assert_eq!(parse("~a.b"), Ok(Change::Remove { path: "a.b".into(), strict: true }));
+        assert_eq!(parse("~a.b"), Ok(Change::Remove { path: "a.b".into(), strict: true, only: None }));
+        let only = Some(Value::Integer(3));
+        assert_eq!(parse("~a.b=3"), Ok(Change::Remove { path: "a.b".into(), strict: true, only }));
         assert!(parse("nonsense").is_err());
         assert!(parse("=3").is_err());
         assert!(parse("a..b=3").is_err());

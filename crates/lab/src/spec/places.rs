@@ -111,11 +111,14 @@ impl Places {
         }
     }
 
-    /// The place of a key, or of the nearest table above it.
+    /// The place of a key, else of something below it (a table that an override made has no place of its own), else of
+    /// the nearest table above it.
     pub(crate) fn at(&self, path: &str) -> Place {
         let mut path = path;
         loop {
-            if let Some((place, _)) = self.marks.get(path) {
+            let below = format!("{path}.");
+            let inside = || self.marks.range(below.clone()..).next().filter(|(k, _)| k.starts_with(&below));
+            if let Some((place, _)) = self.marks.get(path).or_else(|| inside().map(|(_, mark)| mark)) {
                 return place.clone();
             }
             match path.rfind('.') {

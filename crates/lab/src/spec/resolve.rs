@@ -25,6 +25,13 @@ pub(crate) const TOP: &[&str] = &[
     "per_rule",
 ];
 
+/// No network has more weights than this; a slip of the fingers does, and the memory for it is asked for at once.
+const MOST_WEIGHTS: usize = 1 << 34;
+
+/// Nor is a run longer than this, in epochs and in steps: the products of such numbers must not overflow.
+const MOST_EPOCHS: i64 = 1_000_000_000;
+const MOST_STEPS: i64 = 1_000_000_000_000_000;
+
 /// Checks a run's table and fills in its defaults.
 pub(crate) fn resolve(tree: &Table, p: &Places) -> Result<Table, SpecError> {
     known_keys(tree, "", TOP, p)?;
@@ -76,6 +83,13 @@ fn expected(key: &str, what: &str, got: &Value, p: &Places) -> SpecError {
 
 fn named(name: &str) -> Table {
     Table::from_iter([("name".to_owned(), Value::from(name))])
+}
+
+/// A part of which only options were given is the usual one with these options.
+fn default_name(table: Option<Table>, name: &str) -> Table {
+    let mut table = table.unwrap_or_default();
+    table.entry("name").or_insert_with(|| Value::from(name));
+    table
 }
 
 /// A section as a table; a plain word is short for its name.
@@ -148,13 +162,21 @@ fn network(tree: &Table, rule: &Table, p: &Places) -> Result<Table, SpecError> {
         Some((end(w.first())?, end(w.last())?))
     });
     let (inputs, outputs) = ends.unwrap_or((1, 1));
-    if inputs.saturating_mul(outputs) > 1 << 40 {
-        return Err(p.error("network.widths", "far too wide to fit in memory"));
+    if inputs.saturating_mul(outputs).max(weights(&table)) > MOST_WEIGHTS {
+        let message = format!("more than {MOST_WEIGHTS} weights: far too wide to fit in memory");
+        return Err(p.error("network.widths", message));
     }
     let rule = rules::build(rule.clone()).map_err(|e| p.config("rule", e))?;
     model::build(table.clone(), Shape::new(&[inputs]), outputs, DType::F32, &*rule)
         .map_err(|e| p.config("network", e))?;
     Ok(table)
+}
+
+/// Weights between the `widths` of a network; 0 if they are not a list of sizes, which its model complains about.
+fn weights(network: &Table) -> usize {
+    let widths = network.get("widths").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let size = |v: &Value| v.as_integer().and_then(|i| usize::try_from(i).ok()).unwrap_or(0);
+    widths.windows(2).fold(0, |sum, pair| sum.saturating_add(size(&pair[0]).saturating_mul(size(&pair[1]))))
 }
 
 fn init(tree: &Table, p: &Places) -> Result<Table, SpecError> {
@@ -176,16 +198,16 @@ fn init(tree: &Table, p: &Places) -> Result<Table, SpecError> {
         }
         parse(table.clone()).map(|()| table).map_err(|e| p.config("init", e))
     };
-    let weight = part("weight")?.unwrap_or_else(|| named("xavier_uniform"));
+    let weight = default_name(part("weight")?, "xavier_uniform");
     let weight = with_scale(weight, &|t| WeightInit::parse(Some(t), None).map(drop))?;
     let implied = if weight.get("name").and_then(Value::as_str) == Some("torch_default") {
         "torch_default"
     } else {
         "zeros"
     };
-    let bias = part("bias")?.unwrap_or_else(|| named(implied));
+    let bias = default_name(part("bias")?, implied);
     let bias = with_scale(bias, &|t| WeightInit::parse(None, Some(t)).map(drop))?;
-    let feedback = part("feedback")?.unwrap_or_else(|| named("xavier_uniform"));
+    let feedback = default_name(part("feedback")?, "xavier_uniform");
     let feedback =
         with_scale(feedback, &|t| FeedbackInit::parse(t).map(drop).map_err(|e| e.under("feedback")))?;
     let parts = [("weight", weight), ("bias", bias), ("feedback", feedback)];
@@ -214,8 +236,7 @@ fn optimizer(tree: &Table, p: &Places) -> Result<Table, SpecError> {
         Some(_) => return Err(p.error("optimizer.lr", "expected a number above 0")),
         None => return Err(expected("optimizer.lr", "a number above 0", &lr, p)),
     }
-    let schedule =
-        sub(schedule.as_ref(), "optimizer.schedule", "name", p)?.unwrap_or_else(|| named("constant"));
+    let schedule = default_name(sub(schedule.as_ref(), "optimizer.schedule", "name", p)?, "constant");
     let schedule = component(optim::SCHEDULES, "schedule", "optimizer.schedule", schedule, p)?;
     table.insert("schedule".into(), Value::Table(schedule));
     if let Some(clip) = clip {
@@ -228,8 +249,11 @@ fn optimizer(tree: &Table, p: &Places) -> Result<Table, SpecError> {
 fn train(tree: &Table, p: &Places) -> Result<Table, SpecError> {
     let mut table = section(tree, "train", "name", p)?.ok_or_else(|| missing("train", p))?;
     known_keys(&table, "train", &["epochs", "steps", "batch", "dtype", "checkpoint"], p)?;
-    let count = |key: &str, v: &Value| match v {
-        Value::Integer(i) if *i >= 1 => Ok(()),
+    let count = |key: &str, most: i64, v: &Value| match v {
+        Value::Integer(i) if (1..=most).contains(i) => Ok(()),
+        Value::Integer(i) if *i > most => {
+            Err(p.error(&format!("train.{key}"), format!("expected an integer from 1 to {most}, got {i}")))
+        }
         other => {
             Err(p.error(&format!("train.{key}"), format!("expected an integer of at least 1, got {other}")))
         }
@@ -237,8 +261,8 @@ fn train(tree: &Table, p: &Places) -> Result<Table, SpecError> {
     match (table.get("epochs"), table.get("steps")) {
         (Some(_), Some(_)) => return Err(p.error("train.steps", "give either epochs or steps, not both")),
         (None, None) => return Err(p.error("train.epochs", "missing: give epochs or steps")),
-        (Some(e), None) => count("epochs", e)?,
-        (None, Some(s)) => count("steps", s)?,
+        (Some(e), None) => count("epochs", MOST_EPOCHS, e)?,
+        (None, Some(s)) => count("steps", MOST_STEPS, s)?,
     }
     match table.entry("batch").or_insert(Value::Integer(64)) {
         Value::String(s) if s == "full" => {}

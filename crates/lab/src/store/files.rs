@@ -7,16 +7,15 @@ use std::path::Path;
 
 /// Writes `path` so that it is either the old or the whole new file at any moment; its mode is what the umask allows.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    write_with(path, |file| file.write_all(bytes)).map_err(StoreError::io("write", path))
+    replace(path, bytes).map_err(StoreError::io("write", path))
 }
 
-/// As [`write`], with the content made by `fill`.
-pub(crate) fn write_with(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temp = path.with_file_name(format!(".{name}.tmp"));
     let done = (|| {
         let mut file = File::create(&temp)?;
-        fill(&mut file)?;
+        file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&temp, path)
     })();

@@ -70,7 +70,12 @@ impl Appender {
             serde_json::to_writer(&mut self.buffer, row)?;
             self.buffer.push(b'\n');
         }
-        self.file.write_all(&self.buffer)
+        let file = &mut self.file;
+        let before = file.metadata()?;
+        file.write_all(&self.buffer).inspect_err(|_| {
+            // On a full disk, rows are there as a whole or not at all; a device has no length to go back to.
+            let _ = before.is_file() && file.set_len(before.len()).is_ok();
+        })
     }
 
     /// Rows must be on disk before a checkpoint that promises them.
@@ -148,15 +153,16 @@ const GROUP: usize = 250_000;
 /// Writes the rows of `from` as columns into `to`; returns their number.
 pub(crate) fn to_parquet(from: &Path, to: &Path) -> Result<usize, StoreError> {
     let rows = read(from)?;
-    files::write_with(to, |file| columns(file, &rows).map_err(io::Error::other))
-        .map_err(StoreError::io("write", to))?;
+    // Packed in memory first: what the disk says must not come back wrapped into an error of the format.
+    let bytes = columns(&rows).map_err(|e| StoreError::io("pack", to)(io::Error::other(e)))?;
+    files::write(to, &bytes)?;
     Ok(rows.len())
 }
 
-fn columns(file: &mut File, rows: &[Stored]) -> parquet::errors::Result<()> {
+fn columns(rows: &[Stored]) -> parquet::errors::Result<Vec<u8>> {
     let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
     let schema = Arc::new(parse_message_type(SCHEMA)?);
-    let mut writer = SerializedFileWriter::new(file, schema, Arc::new(properties))?;
+    let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties))?;
     for rows in rows.chunks(GROUP) {
         let mut group = writer.next_row_group()?;
         required::<Int64Type, _>(&mut group, rows, |r| r.step as i64)?;
@@ -169,7 +175,7 @@ fn columns(file: &mut File, rows: &[Stored]) -> parquet::errors::Result<()> {
         optional::<DoubleType, _>(&mut group, rows, |r| r.value)?;
         group.close()?;
     }
-    writer.close().map(drop)
+    writer.into_inner()
 }
 
 type Group<'a, W> = SerializedRowGroupWriter<'a, W>;

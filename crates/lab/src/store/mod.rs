@@ -23,7 +23,7 @@ use realign::train::Row;
 use realign_data::DataRecord;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Checkpoints kept beside that of step 0.
@@ -177,6 +177,18 @@ impl RunDir {
 
     pub(crate) fn set_status(&self, status: Status) -> Result<(), StoreError> {
         self.write("STATUS", format!("{status}\n").as_bytes())
+    }
+
+    /// Says that the run failed, also on a disk too full for another file: then in place of the word there.
+    pub(crate) fn set_failed(&self) -> Result<(), StoreError> {
+        let path = self.path.join("STATUS");
+        let word = format!("{}\n", Status::Failed);
+        let over = || {
+            let mut file = OpenOptions::new().write(true).open(&path)?;
+            file.write_all(word.as_bytes())?;
+            file.set_len(word.len() as u64)
+        };
+        self.set_status(Status::Failed).or_else(|_| over().map_err(StoreError::io("write", &path)))
     }
 
     /// Wall time of earlier sessions that ended in order.
