@@ -210,6 +210,25 @@ fn a_damaged_checkpoint_falls_back_to_the_one_before() {
     }
 }
 
+/// A resumed run must not go on without the rows that were there: it goes back to where it has them all.
+#[test]
+fn lost_rows_are_made_again() {
+    let temp = tempfile::tempdir().unwrap();
+    let (whole, dir) = (temp.path().join("whole"), temp.path().join("run"));
+    go(&spec(&[]), &whole).unwrap();
+    for lose in [1, 200, u64::MAX] {
+        let _ = fs::remove_dir_all(&dir);
+        let flag = AtomicBool::new(false);
+        run(&spec(&[]), &options(&dir), &mut At { stop: Some((23, &flag)), copy: None }, &flag).unwrap();
+        let rows = dir.join("metrics.jsonl");
+        let length = fs::metadata(&rows).unwrap().len();
+        let file = fs::OpenOptions::new().write(true).open(&rows).unwrap();
+        file.set_len(length.saturating_sub(lose)).unwrap();
+        assert_eq!(go(&spec(&[]), &dir).unwrap().status, Status::Done);
+        same(&whole, &dir);
+    }
+}
+
 #[test]
 fn strangers_and_neighbours_are_refused() {
     let temp = tempfile::tempdir().unwrap();

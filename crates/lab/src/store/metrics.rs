@@ -78,9 +78,13 @@ impl Appender {
         })
     }
 
-    /// Rows must be on disk before a checkpoint that promises them.
-    pub(crate) fn sync(&self) -> io::Result<()> {
-        if self.file.metadata()?.is_file() { self.file.sync_data() } else { Ok(()) }
+    /// Rows must be on disk before a checkpoint that promises them; returns their bytes.
+    pub(crate) fn sync(&self) -> io::Result<u64> {
+        let there = self.file.metadata()?;
+        if there.is_file() {
+            self.file.sync_data()?;
+        }
+        Ok(there.len())
     }
 }
 

@@ -35,6 +35,9 @@ const BEFORE_SPEC: &[&str] = &["run.lock", ".spec.toml.tmp", "STATUS"];
 /// Key in a checkpoint's metadata: safetensors itself would not notice a flipped bit.
 const DIGEST: &str = "sha256";
 
+/// Key in a checkpoint's metadata: how long `metrics.jsonl` was, so that a run never goes on without its rows.
+const ROWS: &str = "metrics_bytes";
+
 fn digest(checkpoint: &Checkpoint) -> String {
     let mut hash = Sha256::new();
     for (name, tensor) in &checkpoint.tensors {
@@ -45,7 +48,11 @@ fn digest(checkpoint: &Checkpoint) -> String {
 }
 
 fn intact(checkpoint: &Checkpoint) -> bool {
-    checkpoint.meta.iter().any(|(k, v)| k == DIGEST && *v == digest(checkpoint))
+    meta(checkpoint, DIGEST).is_some_and(|v| v == digest(checkpoint))
+}
+
+fn meta<'a>(checkpoint: &'a Checkpoint, key: &str) -> Option<&'a str> {
+    checkpoint.meta.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str())
 }
 
 /// A run directory, locked by this process.
@@ -196,11 +203,15 @@ impl RunDir {
         summary(&self.path).map_or(0.0, |s| s.seconds)
     }
 
-    /// Checkpoints after step 0 that can be read, newest first, lazily.
+    /// Checkpoints after step 0 that can be read and whose rows are there, newest first, lazily.
     pub(crate) fn checkpoints(&self) -> impl Iterator<Item = Checkpoint> + '_ {
         let read = |step: &u64| Checkpoint::from_bytes(&fs::read(self.checkpoint_path(*step)).ok()?).ok();
         let steps: Vec<u64> = self.steps().into_iter().filter(|s| *s > 0).collect();
-        steps.into_iter().filter_map(move |s| read(&s).filter(|c| c.step == s && intact(c)))
+        let rows = fs::metadata(self.path.join("metrics.jsonl")).map_or(0, |m| m.len());
+        let has_rows = move |c: &Checkpoint| {
+            meta(c, ROWS).is_none_or(|promised| promised.parse().is_ok_and(|n: u64| n <= rows))
+        };
+        steps.into_iter().filter_map(move |s| read(&s).filter(|c| c.step == s && intact(c) && has_rows(c)))
     }
 
     /// Opens the metrics with the rows up to the checkpoint's step, or none.
@@ -223,8 +234,9 @@ impl RunDir {
 
     pub(crate) fn save(&mut self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
         let metrics = self.path.join("metrics.jsonl");
-        self.appender().sync().map_err(StoreError::io("write", &metrics))?;
+        let length = self.appender().sync().map_err(StoreError::io("write", &metrics))?;
         let mut stamped = checkpoint.clone();
+        stamped.meta.push((ROWS.to_owned(), length.to_string()));
         stamped.meta.push((DIGEST.to_owned(), digest(checkpoint)));
         files::write(&self.checkpoint_path(checkpoint.step), &stamped.to_bytes())?;
         for step in self.steps().into_iter().filter(|s| *s > 0).skip(KEPT) {
