@@ -3,8 +3,8 @@
 //!
 //! Training is deterministic, so a run of the past is audited by making it again; that it is the same run is checked against its last checkpoint.
 
-use crate::run::Observer;
 use crate::figure::{self, Axis, Figure, FigureError, Mark, Panel, Series};
+use crate::run::Observer;
 use crate::store::{self, StoreError, files};
 use crate::{LabError, RunSpec};
 use realign::checkpoint::Checkpoint;
@@ -111,6 +111,9 @@ const ACCOUNTS: [(&str, &str); 10] = [
     ("residual", "residual"),
 ];
 
+/// Share of the exchange below which an account is not drawn.
+const THINNEST: f64 = 1e-3;
+
 /// Writes `audit.json`, `audit.csv` and the figure into `dir`, which is made if need be; returns the paths.
 ///
 /// # Errors
@@ -123,7 +126,7 @@ pub fn write(dir: &Path, spec: &RunSpec, done: &Audited) -> Result<Vec<PathBuf>,
     files::write(&csv, table(&done.audit).as_bytes())?;
     let mut paths = vec![json, csv];
     if done.rows.iter().any(|r| r.name == "writer" && r.unit.is_none()) {
-        paths.extend(figure::write(&accounts(spec, &done.rows), dir, "accounts")?);
+        paths.extend(figure::write(&accounts(spec, &done.audit, &done.rows), dir, "accounts")?);
     }
     Ok(paths)
 }
@@ -161,28 +164,34 @@ fn table(audit: &Audit) -> String {
 }
 
 /// The accounts of every layer as they grow, stacked, with the measured drift as a line.
-fn accounts(spec: &RunSpec, rows: &[Row]) -> Figure {
+fn accounts(spec: &RunSpec, audit: &Audit, rows: &[Row]) -> Figure {
     let mut layers: Vec<usize> = rows.iter().filter_map(|r| r.layer).collect();
     layers.sort_unstable();
     layers.dedup();
     let panel = |&layer: &usize| {
+        let books = audit.layers.iter().find(|l| l.layer == layer);
+        let scale = books.map_or(0.0, |l| l.exchanged_phi.max(l.exchanged_norm));
         let of = |name: &str| -> (Vec<f64>, Vec<f64>) {
             let found = rows.iter().filter(|r| r.layer == Some(layer) && r.unit.is_none() && r.name == name);
             found.map(|r| (r.step as f64, r.value)).unzip()
         };
         let stacked = ACCOUNTS.iter().filter_map(|(name, words)| {
             let (x, y) = of(name);
-            let shown = y.iter().any(|v| *v != 0.0);
+            // Nothing thinner than a line: path and residual stand in the title.
+            let shown = y.iter().any(|v| v.abs() > THINNEST * scale);
             shown.then(|| Series::new(Mark::Stack, *name, *words, x, y))
         });
         let mut series: Vec<Series> = stacked.collect();
         let ((x, phi), (_, norm)) = (of("phi"), of("norm"));
         let drift = phi.iter().zip(&norm).map(|(p, n)| p - n).collect();
         series.push(Series::new(Mark::Line, "drift", "measured drift of P", x, drift));
+        let (residual, path) = books.map_or((0.0, 0.0), |l| (l.relative_residual, l.relative_path));
+        let title =
+            format!("units of layer {layer}: residual {residual:.0e}, path {path:.0e} of the exchange");
         Panel {
-            title: format!("units written by layer {layer}"),
+            title,
             x: Axis::new("training step", ""),
-            y: Axis::new("change of P since the start, summed over units", "weight²"),
+            y: Axis::new("ΔP since the start, summed over units", "weight²"),
             series,
             ..Panel::default()
         }

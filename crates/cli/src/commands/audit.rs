@@ -25,7 +25,10 @@ pub(crate) fn audit(args: AuditArgs) -> anyhow::Result<ExitCode> {
     let file = run.as_ref().map_or_else(|| args.target.clone(), |dir| dir.join("spec.toml"));
     let specs = Spec::load(&file, &args.overrides)?.runs();
     let threads = args.threads.map_or_else(usual_threads, |n| n as usize);
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("cannot start the threads")?;
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .context("cannot start the threads")?;
     let stop = stop_flag()?;
     let dirs = Dirs { data_dir: args.data_dir.clone() };
     let mut shown = progress::Progress::new(specs.len());
@@ -52,7 +55,8 @@ pub(crate) fn audit(args: AuditArgs) -> anyhow::Result<ExitCode> {
     drop(shown);
     output::print(&texts)?;
     if args.json {
-        let all = if objects.len() == 1 { objects.remove(0) } else { json!({ "closed": closed, "runs": objects }) };
+        let all =
+            if objects.len() == 1 { objects.remove(0) } else { json!({ "closed": closed, "runs": objects }) };
         output::print(&(serde_json::to_string(&all)? + "\n"))?;
     }
     Ok(if closed { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILED) })
@@ -84,7 +88,9 @@ fn text(spec: &RunSpec, done: &Audited) -> String {
     let mut text = format!("{} {} ({label})\n", spec.name(), spec.rule());
     match done.same_bits {
         Some(true) => text += "made again: the weights equal the run's last checkpoint bit for bit\n",
-        Some(false) => text += "MADE AGAIN WITH OTHER WEIGHTS than the run's last checkpoint: another program or machine made it\n",
+        Some(false) => {
+            text += "MADE AGAIN WITH OTHER WEIGHTS than the run's last checkpoint: another program or machine made it\n"
+        }
         None => {}
     }
     if let Outcome::Diverged { step } = done.outcome {
@@ -141,13 +147,13 @@ fn layer_text(l: &LayerAudit) -> String {
     rows.push(row("path", l.path, format!("{:.1e} of exchange, {path}", l.relative_path)));
     rows.push(row("residual", l.residual, format!("{:.1e} of exchange", l.relative_residual)));
     rows.push(row("closing balance", l.closing, String::new()));
-    text += &output::columns(&rows);
-    text += &output::columns(&[
+    rows.extend([
         row("exchanged |ΔΦ|", l.exchanged_phi, String::new()),
         row("exchanged |Δ½‖W‖²|", l.exchanged_norm, String::new()),
         row("drift ΔP", l.drift, share(l.drift)),
         row("predicted by writer", l.predicted, share(l.predicted)),
     ]);
+    text += &output::columns(&rows);
     for cause in &l.causes {
         text += &format!("  - {cause}\n");
     }
