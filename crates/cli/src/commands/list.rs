@@ -127,14 +127,21 @@ fn inits() -> Vec<Item> {
         citation: "",
         options: vec![SCALE],
     });
+    let weights = realign::init::WEIGHTS.iter().map(|(name, meaning)| Item {
+        name,
+        summary: format!("W only: {meaning}"),
+        formula: "",
+        citation: "",
+        options: vec![SCALE],
+    });
     let feedbacks = realign::init::FEEDBACKS.iter().map(|(name, meaning)| Item {
         name,
         summary: format!("B only: {meaning}"),
         formula: "",
         citation: "",
-        options: vec![SCALE],
+        options: realign::init::feedback_options(name).to_vec(),
     });
-    draws.chain(feedbacks).collect()
+    draws.chain(weights).chain(feedbacks).collect()
 }
 
 fn datasets() -> Vec<Item> {

@@ -29,7 +29,7 @@ pub(super) fn take(table: &mut Table) -> bool {
 /// Puts the first units of the first layer along the class means.
 pub(super) fn place(net: &mut Network, data: &Dataset, draw: &Draw) -> Result<(), ConfigError> {
     let fail = |message: String| Err(ConfigError::new("init.weight", format!("class_means: {message}")));
-    let Some((labels, classes)) = classes(data) else {
+    let Some((labels, classes)) = class_labels(data) else {
         return fail("the data have no classes".into());
     };
     let Some(chain) = chains(net).into_iter().next().filter(|c| c.layer == 0) else {
@@ -73,8 +73,8 @@ fn point_to(w: &mut Tensor, c: usize, classes: usize, sd: f64) {
     }
 }
 
-/// A label below the number of classes for every example; values ±1 are two classes.
-fn classes(data: &Dataset) -> Option<(Vec<usize>, usize)> {
+/// A class below the number of classes for every example; targets of −1 and +1 are classes 0 and 1; `None` for other real targets.
+pub fn class_labels(data: &Dataset) -> Option<(Vec<usize>, usize)> {
     match &data.targets {
         Targets::Classes { labels, classes } => Some((labels.iter().map(|l| *l as usize).collect(), *classes)),
         Targets::Values { values, dim: 1 } if values.iter().all(|v| v.abs() == 1.0) => {

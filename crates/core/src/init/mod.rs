@@ -9,7 +9,7 @@ mod class_means;
 mod draws;
 mod feedback;
 
-pub use class_means::WEIGHTS;
+pub use class_means::{WEIGHTS, class_labels};
 pub use draws::{Draw, INITS, InitInfo};
 pub use feedback::{FEEDBACKS, Feedback, FeedbackInit, feedback_options};
 

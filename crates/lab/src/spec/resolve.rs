@@ -1,7 +1,7 @@
 //! One run's table, checked, with every default filled in: the text that is hashed into the run's id.
 
 use super::places::{Places, SpecError};
-use realign::init::{FeedbackInit, WeightInit};
+use realign::init::{FeedbackInit, WeightInit, feedback_options};
 use realign::registry::{Entry, Opt, build, suggest};
 use realign::tensor::{DType, Shape};
 use realign::train::Every;
@@ -185,7 +185,9 @@ fn init(tree: &Table, p: &Places) -> Result<Table, SpecError> {
     };
     let bias = part("bias")?.unwrap_or_else(|| named(implied));
     let bias = with_scale(bias, &|t| WeightInit::parse(None, Some(t)).map(drop))?;
-    let feedback = part("feedback")?.unwrap_or_else(|| named("xavier_uniform"));
+    let mut feedback = part("feedback")?.unwrap_or_else(|| named("xavier_uniform"));
+    let name = feedback.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    fill(&mut feedback, feedback_options(&name));
     let feedback =
         with_scale(feedback, &|t| FeedbackInit::parse(t).map(drop).map_err(|e| e.under("feedback")))?;
     let parts = [("weight", weight), ("bias", bias), ("feedback", feedback)];
