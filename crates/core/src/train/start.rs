@@ -65,7 +65,10 @@ fn cap(a: &Alignment, columns: &mut [f64]) -> Result<(), ConfigError> {
             );
             return Err(ConfigError::new("init.feedback.scale", message));
         }
-        *c = c.min(2.0 * a.budget[k]);
+        // Equal up to rounding is equal: rules must not differ in the last digit of W.
+        if 2.0 * a.budget[k] < *c * (1.0 - 1e-6) {
+            *c = 2.0 * a.budget[k];
+        }
     }
     Ok(())
 }
