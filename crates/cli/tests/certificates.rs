@@ -63,7 +63,8 @@ fn a_guaranteed_run_is_certified_trained_and_checked() {
     let text = stdout(realign().arg("dominance").arg(&out));
     assert!(text.contains("fitted beta") && text.contains("<g,F> is never negative"), "{text}");
     let found = json(&stdout(realign().arg("dominance").arg(&out).arg("--json")));
-    let betas: Vec<f64> = found["fits"].as_array().unwrap().iter().map(|f| f["beta"].as_f64().unwrap()).collect();
+    let betas: Vec<f64> =
+        found["fits"].as_array().unwrap().iter().map(|f| f["beta"].as_f64().unwrap()).collect();
     assert_eq!((betas.len(), betas[0], betas[1]), (3, 1.0, 2.0));
     assert_eq!(found["samples"], 201);
 }
@@ -103,8 +104,13 @@ fn mistakes_exit_with_two_and_say_what_to_do() {
     assert!(code == 2 && text.contains("add [[probes]] name = \"decomposition\""), "{text}");
     let (code, text) = failure(realign().arg("certify").arg(&out).arg("rule.name=fa"));
     assert!(code == 2 && text.contains("takes no overrides"), "{text}");
-    let (code, text) = failure(realign().arg("certify").arg(&spec).arg("init.feedback={name=\"aligned\",margin=0}"));
+    let (code, text) =
+        failure(realign().arg("certify").arg(&spec).arg("init.feedback={name=\"aligned\",margin=0}"));
     assert!(code == 2 && text.contains("init.feedback.margin"), "{text}");
-    let (code, text) = failure(realign().arg("certify").arg(&spec).arg("init.feedback={name=\"aligned\",cosine=1.0}"));
-    assert!(code == 2 && text.contains("no option \"cosine\"; it takes") || text.contains("known: scale, margin"), "{text}");
+    let (code, text) =
+        failure(realign().arg("certify").arg(&spec).arg("init.feedback={name=\"aligned\",cosine=1.0}"));
+    assert!(
+        code == 2 && text.contains("no option \"cosine\"; it takes") || text.contains("known: scale, margin"),
+        "{text}"
+    );
 }

@@ -42,7 +42,10 @@ fn inner_is_the_speed_of_the_loss() {
             let rows = rows(&case);
             let speed = (value(&rows, 1, "loss", None, None) - value(&rows, 0, "loss", None, None)) / eta;
             let inner = value(&rows, 0, "inner", None, None);
-            assert!((speed + inner).abs() < 1e-4 * inner.abs().max(1e-2), "{rule} {loss}: {speed} and {inner}");
+            assert!(
+                (speed + inner).abs() < 1e-4 * inner.abs().max(1e-2),
+                "{rule} {loss}: {speed} and {inner}"
+            );
             assert_eq!(value(&rows, 1, "time", None, None), eta);
         }
     }
@@ -135,7 +138,8 @@ fn an_aligned_start_meets_the_condition_in_every_layer() {
             let (outputs, units, inputs) = (w2.rows(), w2.cols(), w1.cols());
             for k in 0..units {
                 let inner: f64 = (0..outputs).map(|j| w2.at(j * units + k) * b.at(j * units + k)).sum();
-                let norm: f64 = (0..inputs).map(|j| w1.at(k * inputs + j).powi(2)).sum::<f64>() + bias.at(k).powi(2);
+                let norm: f64 =
+                    (0..inputs).map(|j| w1.at(k * inputs + j).powi(2)).sum::<f64>() + bias.at(k).powi(2);
                 assert!(inner >= 0.5 * norm, "{k}");
             }
         }

@@ -36,7 +36,8 @@ pub fn samples<'a>(rows: impl IntoIterator<Item = (u64, &'a str, f64)>) -> Vec<S
             found.entry(step).or_default()[i] = Some(value).filter(|v| v.is_finite());
         }
     }
-    let whole = |(step, v): (u64, [Option<f64>; 3])| Some(Sample { step, time: v[0]?, loss: v[1]?, inner: v[2]? });
+    let whole =
+        |(step, v): (u64, [Option<f64>; 3])| Some(Sample { step, time: v[0]?, loss: v[1]?, inner: v[2]? });
     found.into_iter().filter_map(whole).collect()
 }
 
@@ -154,10 +155,17 @@ pub fn fit(samples: &[Sample], beta: f64) -> Fit {
             }
             let start = samples[0];
             let bound = (alpha > 0.0).then(|| bound(beta, alpha, start.loss, s.time - start.time));
-            Point { step: s.step, loss: s.loss, alpha, bound, under: bound.map(|b| s.loss <= b * (1.0 + 1e-9)) }
+            Point {
+                step: s.step,
+                loss: s.loss,
+                alpha,
+                bound,
+                under: bound.map(|b| s.loss <= b * (1.0 + 1e-9)),
+            }
         })
         .collect();
-    let margin = points.iter().filter_map(|p| p.bound.map(|b| if b > 0.0 { 1.0 - p.loss / b } else { -p.loss }));
+    let margin =
+        points.iter().filter_map(|p| p.bound.map(|b| if b > 0.0 { 1.0 - p.loss / b } else { -p.loss }));
     Fit {
         beta,
         alpha,
@@ -168,8 +176,11 @@ pub fn fit(samples: &[Sample], beta: f64) -> Fit {
 }
 
 fn slope(samples: &[Sample]) -> Option<Slope> {
-    let logs: Vec<(f64, f64)> =
-        samples.iter().filter(|s| s.loss > 0.0 && s.inner > 0.0).map(|s| (s.loss.ln(), s.inner.ln())).collect();
+    let logs: Vec<(f64, f64)> = samples
+        .iter()
+        .filter(|s| s.loss > 0.0 && s.inner > 0.0)
+        .map(|s| (s.loss.ln(), s.inner.ln()))
+        .collect();
     let n = logs.len() as f64;
     let mean = |f: &dyn Fn(&(f64, f64)) -> f64| logs.iter().map(f).sum::<f64>() / n;
     let (mx, my) = (mean(&|p| p.0), mean(&|p| p.1));
@@ -206,7 +217,10 @@ mod tests {
     use super::*;
 
     fn curve(loss: impl Fn(f64) -> f64, inner: impl Fn(f64) -> f64) -> Vec<Sample> {
-        (0..200).map(|i| (i, f64::from(i) * 0.05)).map(|(i, t)| Sample { step: i as u64, time: t, loss: loss(t), inner: inner(loss(t)) }).collect()
+        (0..200)
+            .map(|i| (i, f64::from(i) * 0.05))
+            .map(|(i, t)| Sample { step: i as u64, time: t, loss: loss(t), inner: inner(loss(t)) })
+            .collect()
     }
 
     /// L = 3 e^{-0.7 t} solves dL/dt = -0.7 L: alpha = 0.7 at beta = 1 and the bound IS the loss; everything is a closed form, so the
@@ -266,15 +280,23 @@ mod tests {
     /// A loss that falls slower than its <g,F> says (a step too large) lies above its bound, and that is reported.
     #[test]
     fn a_loss_above_its_bound_is_reported() {
-        let samples: Vec<Sample> =
-            (0..5).map(|i| Sample { step: i, time: i as f64, loss: 1.0 - 0.01 * i as f64, inner: 1.0 }).collect();
+        let samples: Vec<Sample> = (0..5)
+            .map(|i| Sample { step: i, time: i as f64, loss: 1.0 - 0.01 * i as f64, inner: 1.0 })
+            .collect();
         let one = fit(&samples, 1.0);
         assert!(!one.holds && one.margin.unwrap() < -1.0 && one.points[0].under == Some(true));
     }
 
     #[test]
     fn rows_become_samples() {
-        let rows = [(0, "loss", 2.0), (0, "inner", 1.0), (0, "time", 0.0), (5, "loss", 1.0), (5, "time", f64::NAN), (5, "inner", 1.0)];
+        let rows = [
+            (0, "loss", 2.0),
+            (0, "inner", 1.0),
+            (0, "time", 0.0),
+            (5, "loss", 1.0),
+            (5, "time", f64::NAN),
+            (5, "inner", 1.0),
+        ];
         assert_eq!(samples(rows), [Sample { step: 0, time: 0.0, loss: 2.0, inner: 1.0 }]);
     }
 }

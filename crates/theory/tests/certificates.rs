@@ -48,7 +48,8 @@ struct Case {
     seed: u64,
 }
 
-const SEPARABLE: &str = "name = 'gaussians'\northogonal = true\nmargin = 0.5\ndim = 6\ntrain_size = 40\ntest_size = 1";
+const SEPARABLE: &str =
+    "name = 'gaussians'\northogonal = true\nmargin = 0.5\ndim = 6\ntrain_size = 40\ntest_size = 1";
 
 impl Default for Case {
     fn default() -> Self {
@@ -95,7 +96,11 @@ impl Case {
             init: WeightInit::parse(Some(table(self.weight)), None).unwrap(),
             feedback: FeedbackInit::parse(table(self.feedback)).unwrap(),
             data,
-            plan: Plan { length: Length::Steps(self.steps), batch: BatchSize::Full, checkpoint: Every::Never },
+            plan: Plan {
+                length: Length::Steps(self.steps),
+                batch: BatchSize::Full,
+                checkpoint: Every::Never,
+            },
             probes: vec![probe("aligned_units"), probe("decomposition")],
             seed: self.seed,
             par: Par::Seq,
@@ -161,7 +166,9 @@ impl Case {
 /// Oracle 9 for every rule with a law: certified, zero misaligned units at EVERY step, the loss under its bound, and training does something.
 #[test]
 fn aligned_starts_on_orthogonally_separable_data_keep_their_certificate() {
-    for rule in ["name = 'fa'", "name = 'sign_fa'", "name = 'adafa'", "name = 'adafa'\nkappa = 0.5", "name = 'bp'"] {
+    for rule in
+        ["name = 'fa'", "name = 'sign_fa'", "name = 'adafa'", "name = 'adafa'\nkappa = 0.5", "name = 'bp'"]
+    {
         for bias in [false, true] {
             let case = Case { rule, bias, ..Case::default() };
             let c = case.certificate();

@@ -12,7 +12,11 @@ const ROWS: usize = 20;
 /// Reads the rows of the probe `decomposition` and prints what they imply.
 pub(crate) fn dominance(args: &DominanceArgs) -> anyhow::Result<()> {
     if !args.run.join("metrics.jsonl").is_file() {
-        return Err(UserError(format!("{} is no run directory: it has no metrics.jsonl", args.run.display())).into());
+        return Err(UserError(format!(
+            "{} is no run directory: it has no metrics.jsonl",
+            args.run.display()
+        ))
+        .into());
     }
     let samples = theory::decomposition(&args.run)?;
     let Some(found) = dominance::dominance(&samples) else {
@@ -27,7 +31,9 @@ pub(crate) fn dominance(args: &DominanceArgs) -> anyhow::Result<()> {
 
 fn page(d: &Dominance, samples: &[Sample]) -> String {
     let mut head = vec!["step".to_owned(), "L".into(), "<g,F>".into()];
-    d.fits.iter().for_each(|f| head.extend([format!("alpha, beta={:.3}", f.beta), "bound".into(), "under".into()]));
+    d.fits
+        .iter()
+        .for_each(|f| head.extend([format!("alpha, beta={:.3}", f.beta), "bound".into(), "under".into()]));
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING).set_header(head);
     let every = samples.len().div_ceil(ROWS).max(1);
@@ -47,11 +53,16 @@ fn page(d: &Dominance, samples: &[Sample]) -> String {
     let mut text = format!("{table}\n\n");
     d.fits.iter().for_each(|f| text += &verdict(f));
     match &d.slope {
-        Some(s) => text += &format!("fitted beta = {:.4} (R² = {:.4}, {} points)\n", s.beta, s.r_squared, s.points),
+        Some(s) => {
+            text += &format!("fitted beta = {:.4} (R² = {:.4}, {} points)\n", s.beta, s.r_squared, s.points)
+        }
         None => text += "fitted beta: none, fewer than two points with positive L and <g,F>\n",
     }
     if let Some(e) = d.explained {
-        text += &format!("∫<g,F>dt explains {:.2} % of the fall of L; the rest is discrete steps and gaps between records\n", 100.0 * e);
+        text += &format!(
+            "∫<g,F>dt explains {:.2} % of the fall of L; the rest is discrete steps and gaps between records\n",
+            100.0 * e
+        );
     }
     if d.negative.is_empty() {
         text += "<g,F> is never negative at a recorded step\n";

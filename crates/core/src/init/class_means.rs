@@ -14,8 +14,10 @@ use realign_tensor::{DType, Tensor};
 use toml::{Table, Value};
 
 /// Names of weight initialisers beyond [`super::INITS`] and what they mean.
-pub const WEIGHTS: &[(&str, &str)] =
-    &[("class_means", "xavier_uniform, but hidden unit c of the first layer starts along the mean of class c")];
+pub const WEIGHTS: &[(&str, &str)] = &[(
+    "class_means",
+    "xavier_uniform, but hidden unit c of the first layer starts along the mean of class c",
+)];
 
 /// Whether a table asks for class means; it then names the distribution of everything else.
 pub(super) fn take(table: &mut Table) -> bool {
@@ -76,7 +78,9 @@ fn point_to(w: &mut Tensor, c: usize, classes: usize, sd: f64) {
 /// A class below the number of classes for every example; targets of −1 and +1 are classes 0 and 1; `None` for other real targets.
 pub fn class_labels(data: &Dataset) -> Option<(Vec<usize>, usize)> {
     match &data.targets {
-        Targets::Classes { labels, classes } => Some((labels.iter().map(|l| *l as usize).collect(), *classes)),
+        Targets::Classes { labels, classes } => {
+            Some((labels.iter().map(|l| *l as usize).collect(), *classes))
+        }
         Targets::Values { values, dim: 1 } if values.iter().all(|v| v.abs() == 1.0) => {
             Some((values.iter().map(|v| usize::from(*v > 0.0)).collect(), 2))
         }

@@ -87,7 +87,6 @@ fn under_bound(c: &Certificate, samples: &[Sample]) -> Option<UnderBound> {
     let measured = c.alpha.is_none();
     let alpha = c.alpha.unwrap_or_else(|| dominance::fit(samples, beta).alpha);
     let margin = |s: &Sample| 1.0 - s.loss / dominance::bound(beta, alpha, start.loss, s.time - start.time);
-    let (step, margin) =
-        samples.iter().map(|s| (s.step, margin(s))).min_by(|a, b| a.1.total_cmp(&b.1))?;
+    let (step, margin) = samples.iter().map(|s| (s.step, margin(s))).min_by(|a, b| a.1.total_cmp(&b.1))?;
     Some(UnderBound { beta, alpha, measured, holds: alpha > 0.0 && margin >= -1e-9, margin, step })
 }

@@ -200,7 +200,8 @@ pub fn certify(s: &Situation<'_>) -> Certificate {
         (1, "mse") => scalar::squared_loss(s, &seen, certificate),
         (1, other) => {
             let mut c = certificate;
-            let detail = format!("no statement covers one output with loss \"{other}\"; logistic and mse are");
+            let detail =
+                format!("no statement covers one output with loss \"{other}\"; logistic and mse are");
             c.conditions.push(Condition::new("loss", false, None, detail));
             c.judged()
         }
@@ -238,7 +239,8 @@ impl Seen {
                 Target::Classes(&classes)
             }
             Targets::Values { values: v, dim } => {
-                values = chosen.iter().flat_map(|&i| v[i * dim..(i + 1) * dim].to_vec()).collect::<Vec<f64>>();
+                values =
+                    chosen.iter().flat_map(|&i| v[i * dim..(i + 1) * dim].to_vec()).collect::<Vec<f64>>();
                 Target::Values(&values)
             }
         };
@@ -267,7 +269,9 @@ fn two_layers(net: &Network) -> Result<Chain, String> {
         return Err(format!("dense layers are needed, the network has {}", net.layer(*n).kind()));
     }
     let odd = net.nodes().iter().find_map(|n| match &n.op {
-        Op::Pointwise(p) if !["relu", "leaky_relu", "identity", "flatten"].contains(&p.kind()) => Some(p.kind()),
+        Op::Pointwise(p) if !["relu", "leaky_relu", "identity", "flatten"].contains(&p.kind()) => {
+            Some(p.kind())
+        }
         Op::Add => Some("add"),
         _ => None,
     });
@@ -282,12 +286,18 @@ fn two_layers(net: &Network) -> Result<Chain, String> {
 fn shared(s: &Situation<'_>) -> Vec<Condition> {
     let network = two_layers(s.net);
     let ok = network.is_ok();
-    let detail = network.err().unwrap_or_else(|| "two dense layers, homogeneous activation, linear output".into());
+    let detail =
+        network.err().unwrap_or_else(|| "two dense layers, homogeneous activation, linear output".into());
     let mut out = vec![Condition::new("network", ok, None, detail)];
     let (rule, m) = (s.rule.name(), s.method);
     let (ok, detail) = match rule {
-        "adafa" if m.feedback_decay > 0.0 => (false, "the feedback decays: the law is not conserved".to_owned()),
-        "adafa" => (true, "Kolen-Pollack form (our reconstruction of adaFA): ‖B‖²/(2κ) − ½‖W‖² is conserved".to_owned()),
+        "adafa" if m.feedback_decay > 0.0 => {
+            (false, "the feedback decays: the law is not conserved".to_owned())
+        }
+        "adafa" => (
+            true,
+            "Kolen-Pollack form (our reconstruction of adaFA): ‖B‖²/(2κ) − ½‖W‖² is conserved".to_owned(),
+        ),
         "bp" | "fa" | "sign_fa" => (true, format!("{rule} has a conservation law")),
         _ => (false, format!("{rule} has no conservation law that keeps units aligned")),
     };
@@ -322,7 +332,9 @@ fn separable(pairs: &[Pair]) -> [Condition; 2] {
     let linear = match pairs.iter().find(|p| margin(p).is_none()) {
         Some(p) => {
             let (by, why) = match &p.linear {
-                Linear::NotSeparable { gap } => (Some(*gap), format!("no plane separates them: hulls meet to within {gap:.1e}")),
+                Linear::NotSeparable { gap } => {
+                    (Some(*gap), format!("no plane separates them: hulls meet to within {gap:.1e}"))
+                }
                 Linear::Undecided { reason } => (None, format!("undecided: {reason}")),
                 Linear::Separable { .. } => (None, String::new()),
             };

@@ -19,9 +19,10 @@ pub(super) fn separable_logistic(s: &Situation<'_>, seen: &Seen, mut c: Certific
     let aligned = units(s, &mut c);
     if let Some(a) = &aligned {
         let m = activation(s, seen, a);
-        let (least, why) = m.iter().copied().enumerate().fold((f64::INFINITY, 0), |(least, class), (k, v)| {
-            if v < least { (v, k) } else { (least, class) }
-        });
+        let (least, why) =
+            m.iter().copied().enumerate().fold((f64::INFINITY, 0), |(least, class), (k, v)| {
+                if v < least { (v, k) } else { (least, class) }
+            });
         let detail = format!(
             "every class needs a unit that is active on all its examples and on no other; least activation m = {least:.6} (class {why})"
         );
@@ -49,7 +50,12 @@ pub(super) fn squared_loss(s: &Situation<'_>, seen: &Seen, mut c: Certificate) -
         } else {
             format!("lambda_min(H Hᵀ) = {least:.6e} at the start")
         };
-        c.conditions.push(Condition::new("hidden layer of full rank", least > 0.0, Some(short as f64), detail));
+        c.conditions.push(Condition::new(
+            "hidden layer of full rank",
+            least > 0.0,
+            Some(short as f64),
+            detail,
+        ));
         c.alpha_at_start = Some(2.0 * least / n as f64);
         c.notes.push(
             "before training every unit is sure to stay aligned, so that L cannot rise; the rate 2 inf_t lambda_min(H Hᵀ)/n is known only \
@@ -76,7 +82,10 @@ fn units(s: &Situation<'_>, c: &mut Certificate) -> Option<Alignment> {
         _ => "w_k b_k >= ½‖W_1[k,:]‖²",
     };
     let slack = a.slack(worst);
-    let detail = format!("{condition} (bias counted) holds for {holding} of {} units; least margin {slack:.6} (unit {worst})", a.units());
+    let detail = format!(
+        "{condition} (bias counted) holds for {holding} of {} units; least margin {slack:.6} (unit {worst})",
+        a.units()
+    );
     c.conditions.push(Condition::new(UNITS, holding == a.units(), Some(-slack), detail));
     c.units = Some(Units { condition, holding, of: a.units(), worst, slack });
     Some(a)
@@ -94,7 +103,11 @@ fn activation(s: &Situation<'_>, seen: &Seen, a: &Alignment) -> [f64; 2] {
         let class = usize::from(a.inner[k] * w.at(k) > 0.0);
         let own = |of: bool| {
             let h = &h;
-            labels.iter().enumerate().filter(move |(_, l)| (**l == class) == of).map(move |(i, _)| h[i * a.units() + k])
+            labels
+                .iter()
+                .enumerate()
+                .filter(move |(_, l)| (**l == class) == of)
+                .map(move |(i, _)| h[i * a.units() + k])
         };
         if own(false).all(|v| v <= 0.0) {
             best[class] = best[class].max(own(true).fold(f64::INFINITY, f64::min));

@@ -133,7 +133,8 @@ pub fn linear(x: &Tensor, first: &[usize], second: &[usize]) -> Linear {
     };
     let cone = [NonnegativeConeT(n)];
     let mut solver =
-        match DefaultSolver::new(&diagonal, &vec![0.0; d + 1], &constraints, &vec![-1.0; n], &cone, settings) {
+        match DefaultSolver::new(&diagonal, &vec![0.0; d + 1], &constraints, &vec![-1.0; n], &cone, settings)
+        {
             Ok(s) => s,
             Err(e) => return Linear::Undecided { reason: e.to_string() },
         };
@@ -258,7 +259,8 @@ mod tests {
                 let (mut within, mut across) = (f64::INFINITY, f64::NEG_INFINITY);
                 for i in (0..70).filter(|i| [p.a, p.b].contains(&labels[*i])) {
                     for j in (0..70).filter(|j| [p.a, p.b].contains(&labels[*j])) {
-                        let v: f64 = (0..4).map(|k| x.at(i * 4 + k) * x.at(j * 4 + k)).sum::<f64>() + f64::from(bias);
+                        let v: f64 =
+                            (0..4).map(|k| x.at(i * 4 + k) * x.at(j * 4 + k)).sum::<f64>() + f64::from(bias);
                         if labels[i] == labels[j] { within = within.min(v) } else { across = across.max(v) }
                     }
                 }

@@ -26,7 +26,8 @@ struct Contribution {
 impl Contribution {
     /// cos less (κ−1)/(κ+1).
     fn slack(&self) -> f64 {
-        let needed = if self.condition.is_finite() { (self.condition - 1.0) / (self.condition + 1.0) } else { 1.0 };
+        let needed =
+            if self.condition.is_finite() { (self.condition - 1.0) / (self.condition + 1.0) } else { 1.0 };
         self.cosine - needed
     }
 }
@@ -59,13 +60,20 @@ pub(super) fn several_outputs(s: &Situation<'_>, seen: &mut Seen, mut c: Certifi
     let median = conditions[conditions.len() / 2];
     let (of, slack) = (units.len(), units[worst].slack());
     let name = "cos(W[:,k], B[:,k]) > (κ−1)/(κ+1)";
-    let detail = format!("{name} holds for {holding} of {of} units; median κ {median:.3e}; least margin {slack:.6} (unit {worst})");
+    let detail = format!(
+        "{name} holds for {holding} of {of} units; median κ {median:.3e}; least margin {slack:.6} (unit {worst})"
+    );
     c.notes.push(format!("{positive} of {of} units do contribute positively to <g,F> at the start"));
     if let Some(a) = alignment(s.net, s.rule, s.feedback, chain) {
         let kept = (0..of).filter(|k| a.carry_sq[*k] > 0.0 && a.slack(*k) >= 0.0).count();
         c.notes.push(format!("the law keeps <W[:,k], M[:,k]> >= 0 for {kept} of {of} units; with several outputs that is not enough"));
     }
-    c.conditions.push(Condition::new(UNITS, false, Some(-slack), format!("{detail}; nothing keeps it during training")));
+    c.conditions.push(Condition::new(
+        UNITS,
+        false,
+        Some(-slack),
+        format!("{detail}; nothing keeps it during training"),
+    ));
     c.units = Some(Units { condition: name, holding, of, worst, slack });
     c.judged()
 }
