@@ -44,6 +44,10 @@ pub(crate) enum Command {
     Optimizers(ListArgs),
     /// Learning-rate schedules
     Schedules(ListArgs),
+    /// Before training: is convergence guaranteed? For a run directory: did the guarantee hold?
+    Certify(CertifyArgs),
+    /// How fast the loss had to fall by alignment dominance, and what it did
+    Dominance(DominanceArgs),
     /// BibTeX of everything a spec uses
     Cite(CiteArgs),
     /// Data sets: list, show, fetch, verify
@@ -135,6 +139,49 @@ pub(crate) struct AuditArgs {
     /// No progress
     #[arg(long, short)]
     pub(crate) quiet: bool,
+}
+
+const CERTIFY_HELP: &str = "\
+Examples:
+  realign certify spec.toml init.weight=class_means init.feedback=aligned
+  realign certify runs/fa-1a2b3c4d5e
+
+Exit codes:
+  0   guaranteed (every run of a grid); for a run directory also: every unit aligned at each recorded step, loss under its bound
+  1   not guaranteed, not covered, only some units, or the run did not keep (or did not measure) what was guaranteed
+  2   something to correct";
+
+#[derive(Args)]
+#[command(after_help = CERTIFY_HELP)]
+pub(crate) struct CertifyArgs {
+    /// A spec (TOML), or the directory of a run
+    #[arg(value_name = "SPEC.toml|RUN_DIR")]
+    pub(crate) target: PathBuf,
+    /// Overrides, as for `run`
+    #[arg(value_name = "key=value")]
+    pub(crate) overrides: Vec<String>,
+    /// Look at a random sample of so many examples at most; 0 is all of them. A sample guarantees nothing
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    pub(crate) examples: usize,
+    /// Threads [default: SLURM_CPUS_PER_TASK, else all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) threads: Option<u32>,
+    /// Folder with data sets, searched before $REALIGN_DATA and the cache folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Print exactly one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct DominanceArgs {
+    /// The directory of a run with the probe `decomposition`
+    #[arg(value_name = "RUN_DIR")]
+    pub(crate) run: PathBuf,
+    /// Print exactly one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]

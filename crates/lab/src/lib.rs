@@ -15,6 +15,7 @@ pub mod spec;
 pub mod stats;
 pub mod store;
 pub mod table;
+pub mod theory;
 
 pub use error::LabError;
 pub use run::{Observer, Out, RunOptions, Silent, run, run_all};

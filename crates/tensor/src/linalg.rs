@@ -39,6 +39,16 @@ pub fn symmetric_eigenvalues(a: &Tensor) -> Vec<f64> {
     to_mat(a).self_adjoint_eigenvalues(faer::Side::Lower).expect("eigenvalues of finite numbers")
 }
 
+/// Eigenvalues of a symmetric matrix, smallest first, and unit eigenvectors as the rows of a matrix in the same order, in f64 (the lower
+/// triangle is read).
+pub fn symmetric_eigen(a: &Tensor) -> (Vec<f64>, Tensor) {
+    let n = a.rows();
+    let eigen = to_mat(a).self_adjoint_eigen(faer::Side::Lower).expect("eigenvalues of finite numbers");
+    let values: Vec<f64> = (0..n).map(|i| eigen.S()[i]).collect();
+    let vectors: Vec<f64> = (0..n * n).map(|i| eigen.U()[(i % n, i / n)]).collect();
+    (values, Tensor::from_f64([n, n], &vectors, DType::F64))
+}
+
 fn to_mat(t: &Tensor) -> Mat<f64> {
     let (cols, values) = (t.cols(), t.to_f64_vec());
     Mat::from_fn(t.rows(), cols, |r, c| values[r * cols + c])
@@ -80,6 +90,20 @@ mod tests {
 
     fn pinv_of_gram(a: &Mat<f64>) -> Mat<f64> {
         (a * a.transpose()).thin_svd().unwrap().pseudoinverse()
+    }
+
+    /// Defining property A v = lambda v, to rounding of entries of order 1.
+    #[test]
+    fn eigenvectors_are_rows() {
+        let a = Tensor::from_f64([3, 3], &[2.0, 1.0, 0.0, 1.0, 3.0, -1.0, 0.0, -1.0, 0.5], DType::F64);
+        let (values, vectors) = symmetric_eigen(&a);
+        for i in 0..3 {
+            for r in 0..3 {
+                let av: f64 = (0..3).map(|c| a.at(r * 3 + c) * vectors.at(i * 3 + c)).sum();
+                assert!((av - values[i] * vectors.at(i * 3 + r)).abs() < 1e-13);
+            }
+        }
+        assert!(values[0] < values[1] && values[1] < values[2]);
     }
 
     #[test]

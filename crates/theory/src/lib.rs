@@ -5,5 +5,7 @@ the decomposition of progress into alignment and norms, and certificates of conv
 Statements and notation: `docs/theory.md`.
 */
 
+pub mod certify;
+pub mod dominance;
 pub mod ledger;
 pub mod probes;

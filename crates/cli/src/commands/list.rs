@@ -126,6 +126,13 @@ fn inits() -> Vec<Item> {
         citation: "",
         options: vec![realign::init::SCALE],
     });
+    let weights = realign::init::WEIGHTS.iter().map(|(name, meaning)| Item {
+        name,
+        summary: format!("W only: {meaning}"),
+        formula: "",
+        citation: "",
+        options: vec![realign::init::SCALE],
+    });
     let feedbacks = realign::init::FEEDBACKS.iter().map(|(name, meaning, options)| Item {
         name,
         summary: format!("B only: {meaning}"),
@@ -133,7 +140,7 @@ fn inits() -> Vec<Item> {
         citation: "",
         options: options.to_vec(),
     });
-    draws.chain(feedbacks).collect()
+    draws.chain(weights).chain(feedbacks).collect()
 }
 
 fn datasets() -> Vec<Item> {

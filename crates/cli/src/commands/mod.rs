@@ -1,9 +1,11 @@
 //! One file per command.
 
 mod audit;
+mod certify;
 mod cite;
 mod completions;
 mod data;
+mod dominance;
 mod list;
 mod man;
 mod run;
@@ -27,6 +29,8 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Datasets(args) => done(list::list(Kind::Datasets, &args)),
         Command::Optimizers(args) => done(list::list(Kind::Optimizers, &args)),
         Command::Schedules(args) => done(list::list(Kind::Schedules, &args)),
+        Command::Certify(args) => certify::certify(&args),
+        Command::Dominance(args) => done(dominance::dominance(&args)),
         Command::Cite(args) => done(cite::cite(&args)),
         Command::Data(args) => data::data(args),
         Command::Completions { shell } => done(completions::completions(shell)),

@@ -3,7 +3,8 @@ Feedback weights B and how they start.
 
 B_l has the shape of W_l and exists where an error is carried through layer l (not below the first weight). It is drawn
 by any law of [`super::INITS`], independent of W; or `equal` to W; or at a prescribed `cosine` c to W with the norm of W:
-`B = ||W|| (c W/||W|| + √(1-c²) N⊥/||N⊥||)`, N⊥ a normal matrix made orthogonal to W.
+`B = ||W|| (c W/||W|| + √(1-c²) N⊥/||N⊥||)`, N⊥ a normal matrix made orthogonal to W; or `aligned`: B = scale W, and rows of hidden
+layers are shrunk until the aligned condition of [`crate::rules::Alignment`] holds for every unit (the trainer does that, see `train/start.rs`).
 */
 
 use super::draws::{Draw, INITS, SCALE};
@@ -74,13 +75,35 @@ pub enum FeedbackInit {
         /// Factor on the norm.
         scale: f64,
     },
+    /// B = scale W, with (1 + margin) N_k <= min(‖W_{l+1}[:,k]‖², 2 budget_k) for every hidden unit k.
+    Aligned {
+        /// Factor on every entry.
+        scale: f64,
+        /// Room that is left to the law.
+        margin: f64,
+    },
 }
 
 /// Names beyond [`INITS`], what they mean and which options they take.
-pub const FEEDBACKS: &[(&str, &str, &[Opt])] =
-    &[("equal", "B = scale · W", &[SCALE]), ("cosine", "cos(W, B) = cosine, ‖B‖ = scale · ‖W‖", OPTIONS)];
+pub const FEEDBACKS: &[(&str, &str, &[Opt])] = &[
+    ("equal", "B = scale · W", &[SCALE]),
+    ("cosine", "cos(W, B) = cosine, ‖B‖ = scale · ‖W‖", COSINE),
+    (
+        "aligned",
+        "B = scale · W, and hidden rows are shrunk until (1 + margin)(‖W_l[k,:]‖² + b_l[k]²) ≤ min(‖W_{l+1}[:,k]‖², 2 budget_k) \
+         for every unit k: the law then keeps every unit aligned",
+        ALIGNED,
+    ),
+];
 
-const OPTIONS: &[Opt] = &[SCALE, Opt { name: "cosine", default: "", meaning: "cos(W, B), -1 to 1" }];
+const COSINE: &[Opt] = &[SCALE, Opt { name: "cosine", default: "", meaning: "cos(W, B), -1 to 1" }];
+const ALIGNED: &[Opt] =
+    &[SCALE, Opt { name: "margin", default: "0.5", meaning: "room left above the aligned condition, > 0" }];
+
+/// The options of a feedback initialiser beside its name.
+pub fn feedback_options(name: &str) -> &'static [Opt] {
+    FEEDBACKS.iter().find(|f| f.0 == name).map_or(&[SCALE], |f| f.2)
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -88,6 +111,12 @@ struct Options {
     #[serde(default = "one")]
     scale: f64,
     cosine: Option<f64>,
+    #[serde(default = "half")]
+    margin: f64,
+}
+
+fn half() -> f64 {
+    0.5
 }
 
 fn one() -> f64 {
@@ -120,7 +149,7 @@ impl FeedbackInit {
             };
         }
         let rest: Table = table.into_iter().filter(|(k, _)| k != "name").collect();
-        let known: Vec<&str> = OPTIONS.iter().map(|o| o.name).collect();
+        let known: Vec<&str> = feedback_options(&name).iter().map(|o| o.name).collect();
         if let Some(key) = rest.keys().find(|k| !known.contains(&k.as_str())) {
             return Err(ConfigError::new(
                 key,
@@ -129,8 +158,13 @@ impl FeedbackInit {
         }
         let o: Options = registry::parse(rest)?;
         match (name.as_str(), o.cosine) {
-            ("equal", None) => Ok(FeedbackInit::Equal { scale: o.scale }),
-            ("equal", Some(_)) => Err(ConfigError::new("cosine", "only with name = \"cosine\"")),
+            ("equal", _) => Ok(FeedbackInit::Equal { scale: o.scale }),
+            ("aligned", _) if o.margin > 0.0 && o.margin.is_finite() => {
+                Ok(FeedbackInit::Aligned { scale: o.scale, margin: o.margin })
+            }
+            ("aligned", _) => {
+                Err(ConfigError::new("margin", format!("must be a number > 0, got {}", o.margin)))
+            }
             (_, Some(c)) if (-1.0..=1.0).contains(&c) => {
                 Ok(FeedbackInit::Cosine { cosine: c, scale: o.scale })
             }
@@ -147,7 +181,7 @@ impl FeedbackInit {
             let (w, fans) = (net.weight(node), net.layer(node).fans());
             match self {
                 FeedbackInit::Draw(draw) => draw.draw(w.shape(), fans, w.dtype(), &mut rng),
-                FeedbackInit::Equal { scale } => scaled(w, *scale),
+                FeedbackInit::Equal { scale } | FeedbackInit::Aligned { scale, .. } => scaled(w, *scale),
                 FeedbackInit::Cosine { cosine, scale } => at_cosine(w, *cosine, *scale, &mut rng),
             }
         })

@@ -2,17 +2,20 @@
 Initial values of W, b and B.
 
 Every layer draws from its own branch of the random tree ("init" or "feedback", then the layer's number), so W and
-B do not depend on the rule, and B is independent of W unless asked to be `equal` to it or at a prescribed cosine.
+B do not depend on the rule, and B is independent of W unless asked to be `equal` to it, at a prescribed cosine, or `aligned`.
 */
 
+mod class_means;
 mod draws;
 mod feedback;
 
+pub use class_means::{WEIGHTS, class_labels};
 pub use draws::{Draw, INITS, InitInfo, SCALE};
-pub use feedback::{FEEDBACKS, Feedback, FeedbackInit};
+pub use feedback::{FEEDBACKS, Feedback, FeedbackInit, feedback_options};
 
 use crate::ConfigError;
 use crate::network::Network;
+use realign_data::Dataset;
 use realign_tensor::{Rng, Tensor};
 use toml::Table;
 
@@ -23,22 +26,25 @@ pub struct WeightInit {
     pub weight: Draw,
     /// Distribution of b.
     pub bias: Draw,
+    /// Whether one hidden unit per class starts along its class mean.
+    pub class_means: bool,
 }
 
 impl Default for WeightInit {
     fn default() -> Self {
-        WeightInit { weight: Draw::named("xavier_uniform"), bias: Draw::named("zeros") }
+        WeightInit { weight: Draw::named("xavier_uniform"), bias: Draw::named("zeros"), class_means: false }
     }
 }
 
 impl WeightInit {
     /// Reads `weight` and `bias` tables of `[init]`; the bias follows the weight only for `torch_default`.
-    pub fn parse(weight: Option<Table>, bias: Option<Table>) -> Result<Self, ConfigError> {
+    pub fn parse(mut weight: Option<Table>, bias: Option<Table>) -> Result<Self, ConfigError> {
+        let class_means = weight.as_mut().is_some_and(class_means::take);
         let weight = weight
             .map_or(Ok(Draw::named("xavier_uniform")), |t| Draw::parse(t).map_err(|e| e.under("weight")))?;
         let implied = if weight.name() == "torch_default" { "torch_default" } else { "zeros" };
         let bias = bias.map_or(Ok(Draw::named(implied)), |t| Draw::parse(t).map_err(|e| e.under("bias")))?;
-        Ok(WeightInit { weight, bias })
+        Ok(WeightInit { weight, bias, class_means })
     }
 
     /// Draws every parameter of `net` from the branch "init" of the run's random tree.
@@ -54,6 +60,16 @@ impl WeightInit {
                 }
             }
         }
+    }
+}
+
+impl WeightInit {
+    /// Starts one hidden unit per class along its class mean, if asked to; after [`WeightInit::apply`].
+    ///
+    /// # Errors
+    /// If the data have no classes or the first layer too few units.
+    pub fn place(&self, net: &mut Network, data: &Dataset) -> Result<(), ConfigError> {
+        if self.class_means { class_means::place(net, data, &self.weight) } else { Ok(()) }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::registry::{self, Entry};
 use crate::rules::Rule;
 use crate::train::{Evaluator, Grads, Journal};
 use realign_data::Bundle;
-use realign_tensor::{Par, Tensor, ops};
+use realign_tensor::{Par, Rng, Tensor, ops};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use toml::Table;
@@ -32,7 +32,7 @@ macro_rules! probes {
         pub static PROBES: &[Entry<dyn Probe>] = &[$($module::ENTRY),*];
     };
 }
-probes!(accuracy, weight_angle, error_angle, update_angle, norms, dead_units);
+probes!(accuracy, weight_angle, error_angle, update_angle, norms, dead_units, decomposition, aligned_units);
 
 /// One measured number.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,6 +73,10 @@ pub struct View<'a> {
     pub steps: u64,
     /// Training steps of one epoch.
     pub steps_per_epoch: u64,
+    /// Sum of the learning rates of all steps done: the time of the flow that the run follows.
+    pub time: f64,
+    /// Root of the run's random tree.
+    pub root: &'a Rng,
     /// The network.
     pub net: &'a Network,
     /// Its feedback weights.

@@ -12,8 +12,10 @@ use crate::registry::{self, Entry};
 use realign_tensor::{Par, Rng, Tensor};
 use toml::Table;
 
+mod alignment;
 mod potential;
 
+pub use alignment::{Alignment, Chain, alignment, chains, writer_sq};
 pub use potential::{Potential, entrywise};
 
 macro_rules! rules {

@@ -5,12 +5,15 @@ Every step: fetch the batch, forward, signal at the output, the rule's errors, w
 pass over the weights. State at step s means: after s updates. Rows of step s are handed out before the checkpoint of step s.
 */
 
+mod directions;
 mod evaluate;
 mod grads;
 mod journal;
 mod plan;
+mod start;
 mod update;
 
+pub use directions::{Directions, Subject};
 pub use evaluate::{Evaluator, SplitScore};
 pub use grads::Grads;
 pub use journal::{ColumnSums, Journal, LayerJournal, RowSums};
@@ -138,6 +141,7 @@ pub struct Trainer {
     root: Rng,
     par: Par,
     step: u64,
+    time: f64,
     trace: Trace,
     errors: Errors,
     grads: Grads,
@@ -184,8 +188,7 @@ impl Trainer {
         }
         plan.check(data.train.len())?;
         let root = Rng::new(seed);
-        init.apply(&mut net, &root);
-        let feedback = rule.feedback(&net, &feedback, &root);
+        let feedback = start::start(&mut net, rule.as_ref(), &init, &feedback, &data.train, &root)?;
         let batch = plan.batch_size(data.train.len());
         let updater = Updater::new(&net, optimizer, lr, schedule, clip, rule.as_ref(), par);
         Ok(Trainer {
@@ -203,6 +206,7 @@ impl Trainer {
             root,
             par,
             step: 0,
+            time: 0.0,
             grads: Grads::default(),
             journal: None,
             reference: Reference::default(),
@@ -219,6 +223,16 @@ impl Trainer {
     /// The feedback weights.
     pub fn feedback(&self) -> &Feedback {
         &self.feedback
+    }
+
+    /// The rule.
+    pub fn rule(&self) -> &dyn Rule {
+        self.rule.as_ref()
+    }
+
+    /// The loss.
+    pub fn loss(&self) -> &dyn Loss {
+        self.loss.as_ref()
     }
 
     /// The data.
@@ -350,6 +364,7 @@ impl Trainer {
             }
             self.journal = Some(journal);
         }
+        self.time += self.updater.lr_at(self.step, total);
         self.step += 1;
     }
 
@@ -384,6 +399,8 @@ impl Trainer {
             epoch,
             steps: self.total_steps(),
             steps_per_epoch: self.steps_per_epoch(),
+            time: self.time,
+            root: &self.root,
             net: &self.net,
             feedback: &self.feedback,
             rule: self.rule.as_ref(),
@@ -484,6 +501,8 @@ impl Trainer {
             probe.restore(&own.collect::<Vec<_>>());
         }
         self.step = checkpoint.step;
+        // Added up in the order of the steps, so that a resumed run has the same bits.
+        self.time = (0..self.step).fold(0.0, |t, s| t + self.updater.lr_at(s, self.total_steps()));
         self.batch.epoch = None;
         Ok(())
     }

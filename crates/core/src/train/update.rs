@@ -72,6 +72,11 @@ impl Updater {
         Updater { optimizer, lr, schedule, clip, layers, scratch, par, last_lr: 0.0 }
     }
 
+    /// Learning rate of step number `step` from 0.
+    pub(super) fn lr_at(&self, step: u64, total: u64) -> f64 {
+        self.lr * self.schedule.factor(step, total)
+    }
+
     /// Applies one step, number `step` from 0; a journal is told what was done.
     pub(super) fn step(
         &mut self,
@@ -85,7 +90,7 @@ impl Updater {
         grads: &mut Grads,
         rule: &dyn Rule,
     ) {
-        self.last_lr = self.lr * self.schedule.factor(step, total);
+        self.last_lr = self.lr_at(step, total);
         if self.clip != Clip::None {
             grads.compute(net, trace, errors, |n| rule.trains(net, n), self.par);
         }

@@ -1,7 +1,7 @@
 //! One run's table, checked, with every default filled in: the text that is hashed into the run's id.
 
 use super::places::{Places, SpecError};
-use realign::init::{FeedbackInit, WeightInit};
+use realign::init::{FeedbackInit, WeightInit, feedback_options};
 use realign::registry::{Entry, Opt, build, suggest};
 use realign::tensor::{DType, Shape};
 use realign::train::Every;
@@ -207,7 +207,9 @@ fn init(tree: &Table, p: &Places) -> Result<Table, SpecError> {
     };
     let bias = default_name(part("bias")?, implied);
     let bias = with_scale(bias, &|t| WeightInit::parse(None, Some(t)).map(drop))?;
-    let feedback = default_name(part("feedback")?, "xavier_uniform");
+    let mut feedback = default_name(part("feedback")?, "xavier_uniform");
+    let name = feedback.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    fill(&mut feedback, feedback_options(&name));
     let feedback =
         with_scale(feedback, &|t| FeedbackInit::parse(t).map(drop).map_err(|e| e.under("feedback")))?;
     let parts = [("weight", weight), ("bias", bias), ("feedback", feedback)];

@@ -9,4 +9,6 @@ pub use entrywise::{
     sign_scaled, tanh, tanh_back, zip_each,
 };
 pub use matmul::{Accum, MatMut, MatRef, gemm, matmul_nn, matmul_nt, matmul_tn_rows};
-pub use reduce::{all_finite, col_sums, copy, dot, dot_cols, dot_rows, norm_sq, row_sums, step_sums, vectorized, widen};
+pub use reduce::{
+    all_finite, col_sums, copy, dot, dot_cols, dot_rows, norm_sq, row_sums, step_sums, vectorized, widen,
+};

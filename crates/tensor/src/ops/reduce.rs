@@ -131,7 +131,8 @@ pub fn step_sums(before: Slice<'_>, after: Slice<'_>, g: Slice<'_>) -> [f64; 4] 
 
 #[inline(always)]
 fn step_lanes<T: Element>(before: &[T], after: &[T], g: &[T]) -> [f64; 4] {
-    let (mut bb, mut aa, mut dd, mut bg) = ([0.0f64; LANES], [0.0f64; LANES], [0.0f64; LANES], [0.0f64; LANES]);
+    let (mut bb, mut aa, mut dd, mut bg) =
+        ([0.0f64; LANES], [0.0f64; LANES], [0.0f64; LANES], [0.0f64; LANES]);
     let ((b8, b_tail), (a8, a_tail), (g8, g_tail)) =
         (before.as_chunks::<LANES>(), after.as_chunks::<LANES>(), g.as_chunks::<LANES>());
     for ((b, a), g) in b8.iter().zip(a8).zip(g8) {

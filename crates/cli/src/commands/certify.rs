@@ -1,0 +1,158 @@
+//! `realign certify SPEC.toml|RUN_DIR`: is convergence guaranteed before training, and did a run keep the guarantee?
+
+use crate::args::CertifyArgs;
+use crate::exit::{self, UserError};
+use crate::output;
+use realign::tensor::Par;
+use realign_data::Dirs;
+use realign_lab::{Spec, theory};
+use realign_theory::certify::separability::Linear;
+use realign_theory::certify::{Certificate, Check, Verdict};
+use serde::Serialize;
+use serde_json::json;
+use std::process::ExitCode;
+
+/// What is printed about one run.
+#[derive(Serialize)]
+struct Answer<'a> {
+    rule: &'a str,
+    seed: u64,
+    label: &'a str,
+    #[serde(flatten)]
+    certificate: &'a Certificate,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    check: Option<&'a Check>,
+}
+
+/// Certifies every run of a spec, or checks a finished run.
+pub(crate) fn certify(args: &CertifyArgs) -> anyhow::Result<ExitCode> {
+    let is_run = args.target.is_dir();
+    if is_run && !args.overrides.is_empty() {
+        return Err(UserError("a run directory takes no overrides: its spec is fixed".into()).into());
+    }
+    let path = if is_run { args.target.join("spec.toml") } else { args.target.clone() };
+    let runs = Spec::load(&path, &args.overrides)?.runs();
+    let threads = args.threads.map_or_else(super::run::usual_threads, |n| n as usize);
+    let dirs = Dirs { data_dir: args.data_dir.clone() };
+    let examples = (args.examples > 0).then_some(args.examples);
+    let mut found = Vec::new();
+    for run in &runs {
+        let certificate = theory::certificate(run, &dirs, Par::threads(threads), examples)?;
+        let check = if is_run { Some(theory::check(&certificate, &args.target)?) } else { None };
+        found.push((certificate, check));
+    }
+    let good = found.iter().all(|(c, check)| {
+        c.verdict == Verdict::Guaranteed && check.as_ref().is_none_or(|k| k.passed == Some(true))
+    });
+    let answers: Vec<Answer<'_>> = runs
+        .iter()
+        .zip(&found)
+        .map(|(r, (certificate, check))| Answer {
+            rule: r.rule(),
+            seed: r.seed(),
+            label: r.label(),
+            certificate,
+            check: check.as_ref(),
+        })
+        .collect();
+    match &answers[..] {
+        [one] if args.json => output::json(one)?,
+        many if args.json => output::json(&json!({ "runs": many }))?,
+        many => output::print(&many.iter().map(page).collect::<Vec<_>>().join("\n"))?,
+    }
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILED) })
+}
+
+fn page(a: &Answer<'_>) -> String {
+    let c = a.certificate;
+    let mut text = String::new();
+    if !a.label.is_empty() {
+        text += &format!("{}\n", a.label);
+    }
+    text += &format!("{}\n", headline(c));
+    if let Some(violated) = c.violated() {
+        let by = violated.by.map_or_else(String::new, |v| format!(" (by {v:.6e})"));
+        text += &format!("first violated: {}{by}\n", violated.name);
+    }
+    text += &format!("statement: {}, rule: {}, L(0) = {:.6}\n\n", c.statement, a.rule, c.initial_loss);
+    let mark = |holds: bool| if holds { "yes" } else { "NO" }.to_owned();
+    let rows: Vec<[String; 3]> =
+        c.conditions.iter().map(|k| [mark(k.holds), k.name.to_owned(), k.detail.clone()]).collect();
+    text += &output::columns(&rows);
+    if !c.pairs.is_empty() {
+        text += "\n";
+        text += &pairs(c);
+    }
+    c.notes.iter().for_each(|n| text += &format!("note: {n}\n"));
+    if let Some(check) = a.check {
+        text += "\n";
+        text += &checked(check);
+    }
+    text
+}
+
+fn headline(c: &Certificate) -> String {
+    match (c.verdict, c.beta, c.alpha) {
+        (Verdict::Guaranteed, Some(beta), Some(alpha)) => {
+            format!("GUARANTEED: <g,F> >= alpha L^{beta} with alpha = {alpha:.6e}")
+        }
+        (Verdict::Guaranteed, beta, _) => format!(
+            "GUARANTEED: every unit stays aligned; <g,F> >= alpha L^{} with alpha = {:.6e} at the start",
+            beta.unwrap_or(1.0),
+            c.alpha_at_start.unwrap_or(0.0)
+        ),
+        (Verdict::NotCovered, ..) => "NOT COVERED".to_owned(),
+        (Verdict::HoldsFor { units, of }, ..) => format!("HOLDS FOR {units} OF {of} UNITS"),
+    }
+}
+
+fn pairs(c: &Certificate) -> String {
+    let mut rows = vec![["classes", "linear", "orthogonal", "within >=", "across <="].map(str::to_owned)];
+    rows.extend(c.pairs.iter().map(|p| {
+        let linear = match &p.linear {
+            Linear::Separable { margin } => format!("margin {margin:.4}"),
+            Linear::NotSeparable { .. } => "no".to_owned(),
+            Linear::Undecided { .. } => "undecided".to_owned(),
+        };
+        let orthogonal = if p.orthogonal() { "yes" } else { "no" };
+        [
+            format!("{}, {}", p.a, p.b),
+            linear,
+            orthogonal.to_owned(),
+            format!("{:.4}", p.within),
+            format!("{:.4}", p.across),
+        ]
+    }));
+    format!("data, {} of {} examples\n{}", c.examples_used, c.examples, output::columns(&rows))
+}
+
+fn checked(k: &Check) -> String {
+    let mut text = String::from("after training\n");
+    match (k.misaligned, k.first_misaligned) {
+        (None, _) => text += "  units: not measured; add the probe aligned_units\n",
+        (Some(_), None) => {
+            text += &format!("  units: none misaligned at any of {} recorded steps\n", k.unit_steps);
+        }
+        (Some(n), Some(step)) => text += &format!("  units: up to {n} misaligned, first at step {step}\n"),
+    }
+    match &k.bound {
+        Some(b) => {
+            let kind = if b.measured { "measured" } else { "guaranteed" };
+            text += &format!(
+                "  loss: {} its bound at {} recorded steps, {kind} alpha = {:.6e}, beta = {}, least 1 - loss/bound = {:.6} at step {}\n",
+                if b.holds { "under" } else { "NOT under" },
+                k.loss_steps,
+                b.alpha,
+                b.beta,
+                b.margin,
+                b.step
+            );
+        }
+        None if k.loss_steps == 0 => text += "  loss: not measured; add the probe decomposition\n",
+        None => text += "  loss: no bound was guaranteed\n",
+    }
+    for i in &k.negative {
+        text += &format!("  <g,F> negative from step {} to {}, least {:.6e}\n", i.from, i.to, i.least);
+    }
+    text
+}

@@ -1,0 +1,116 @@
+//! `realign certify` and `realign dominance`: answers, exit codes, JSON.
+
+mod common;
+
+use common::{failure, realign, spec, stdout};
+use serde_json::Value;
+
+/// Two orthogonally separable classes, aligned start: everything the convergence statement asks for.
+const SEPARABLE: &str = r#"name = "separable"
+[data]
+name = "gaussians"
+orthogonal = true
+dim = 6
+margin = 0.5
+train_size = 40
+test_size = 10
+[network]
+widths = [6, 12, 1]
+bias = false
+[init]
+weight = "class_means"
+feedback = "aligned"
+[rule]
+name = "fa"
+[loss]
+name = "logistic"
+[optimizer]
+lr = 0.05
+[train]
+steps = 200
+batch = "full"
+dtype = "f64"
+[[probes]]
+name = "decomposition"
+every = "1 step"
+[[probes]]
+name = "aligned_units"
+every = "1 step"
+"#;
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).expect("one object and nothing else")
+}
+
+#[test]
+fn a_guaranteed_run_is_certified_trained_and_checked() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = spec(dir.path(), SEPARABLE);
+    let text = stdout(realign().arg("certify").arg(&spec));
+    assert!(text.starts_with("GUARANTEED: <g,F> >= alpha L^2 with alpha = "), "{text}");
+    let before = json(&stdout(realign().arg("certify").arg(&spec).arg("--json")));
+    assert_eq!(before["verdict"]["answer"], "guaranteed");
+    assert_eq!(before["statement"], "separable_logistic");
+    let out = dir.path().join("run");
+    realign().arg("run").arg(&spec).arg("--out").arg(&out).arg("-q").assert().success();
+    let after = json(&stdout(realign().arg("certify").arg(&out).arg("--json")));
+    assert_eq!(after["alpha"], before["alpha"]);
+    assert_eq!(after["check"]["passed"], true);
+    assert_eq!(after["check"]["misaligned"], 0.0);
+    assert_eq!(after["check"]["unit_steps"], 201);
+    assert!(after["check"]["bound"]["margin"].as_f64().unwrap() >= -1e-9);
+
+    let text = stdout(realign().arg("dominance").arg(&out));
+    assert!(text.contains("fitted beta") && text.contains("<g,F> is never negative"), "{text}");
+    let found = json(&stdout(realign().arg("dominance").arg(&out).arg("--json")));
+    let betas: Vec<f64> =
+        found["fits"].as_array().unwrap().iter().map(|f| f["beta"].as_f64().unwrap()).collect();
+    assert_eq!((betas.len(), betas[0], betas[1]), (3, 1.0, 2.0));
+    assert_eq!(found["samples"], 201);
+}
+
+#[test]
+fn what_is_not_guaranteed_exits_with_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = spec(dir.path(), SEPARABLE);
+    let certify = |overrides: &[&str]| {
+        let output = realign().arg("certify").arg(&spec).args(overrides).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, text) = certify(&["init.feedback={name=\"xavier_uniform\",scale=6.0}"]);
+    assert!(code == Some(1) && text.starts_with("HOLDS FOR "), "{text}");
+    let (code, text) = certify(&["rule.name=tracking"]);
+    assert!(code == Some(1) && text.starts_with("NOT COVERED\nfirst violated: rule"), "{text}");
+    let (code, text) = certify(&["optimizer.momentum=0.9"]);
+    assert!(code == Some(1) && text.contains("first violated: training"), "{text}");
+    let (code, text) = certify(&["data.orthogonal=false", "data.margin=0.2"]);
+    assert!(code == Some(1) && text.contains("first violated: linear separability (by "), "{text}");
+    let (code, text) = certify(&["--examples", "10"]);
+    assert!(code == Some(1) && text.contains("on 10 of 40 examples"), "{text}");
+    let (code, text) = certify(&["rule.name=fa,frozen", "--json"]);
+    let runs = json(&text);
+    assert_eq!((code, runs["runs"].as_array().unwrap().len()), (Some(1), 2));
+}
+
+#[test]
+fn mistakes_exit_with_two_and_say_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = spec(dir.path(), &SEPARABLE.replace("decomposition", "norms"));
+    let (code, text) = failure(realign().arg("dominance").arg(dir.path()));
+    assert!(code == 2 && text.contains("no metrics.jsonl"), "{text}");
+    let out = dir.path().join("run");
+    realign().arg("run").arg(&spec).arg("--out").arg(&out).arg("-q").assert().success();
+    let (code, text) = failure(realign().arg("dominance").arg(&out));
+    assert!(code == 2 && text.contains("add [[probes]] name = \"decomposition\""), "{text}");
+    let (code, text) = failure(realign().arg("certify").arg(&out).arg("rule.name=fa"));
+    assert!(code == 2 && text.contains("takes no overrides"), "{text}");
+    let (code, text) =
+        failure(realign().arg("certify").arg(&spec).arg("init.feedback={name=\"aligned\",margin=0}"));
+    assert!(code == 2 && text.contains("init.feedback.margin"), "{text}");
+    let (code, text) =
+        failure(realign().arg("certify").arg(&spec).arg("init.feedback={name=\"aligned\",cosine=1.0}"));
+    assert!(
+        code == 2 && text.contains("no option \"cosine\"; it takes") || text.contains("known: scale, margin"),
+        "{text}"
+    );
+}

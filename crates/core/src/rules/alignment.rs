@@ -1,0 +1,114 @@
+/*!
+Is a hidden unit aligned, and does the conservation law keep it so?
+
+Unit k of a layer pair is written by row W_l[k,:] (and b_l[k]) and read by column W_{l+1}[:,k]; the rule carries the error back through M.
+It is aligned when `<W_{l+1}[:,k], M[:,k]> > 0`. Every potential here is convex, so that `<W, M> >= Phi(W) − Phi(0)`, and the law
+`Phi_k − ½N_k = P_k`, `N_k = ‖W_l[k,:]‖² + b_l[k]²`, gives `<W_{l+1}[:,k], M[:,k]> >= P_k − Phi_k(0) + ½N_k`. The aligned condition
+
+`budget_k = Phi_k(W) − Phi_k(0) >= ½N_k`
+
+at the start therefore keeps unit k aligned for ever under the rule's flow. It reads `w_k b_k >= ½N_k` for FA, `c|w_k| >= ½N_k` for sign-FA
+(strictly, and no sign flips), `‖B‖² − κN >= ‖B − κW‖²` for adaFA/Kolen-Pollack, `‖w_k‖² >= N_k` for backpropagation; docs/theory.md section 4.
+It says nothing about rules whose feedback moves by itself (tracking), nor about units with several writers or readers.
+*/
+
+use super::Rule;
+use crate::init::Feedback;
+use crate::network::{Network, NodeId};
+use crate::streams::streams;
+use realign_tensor::{Tensor, ops};
+
+/// A layer and the one that reads it: the only writer and the only reader of their units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// Position of the writer among the weighted layers.
+    pub layer: usize,
+    /// The layer whose rows write the units.
+    pub writer: NodeId,
+    /// The layer whose columns read them.
+    pub reader: NodeId,
+    /// Whether everything between them is homogeneous, so that there is a law.
+    pub homogeneous: bool,
+}
+
+/// All pairs of layers without a fork or join between them, bottom to top.
+pub fn chains(net: &Network) -> Vec<Chain> {
+    let pair = |s: crate::streams::Stream| match (&s.writers[..], &s.readers[..]) {
+        ([w], [r]) if w.units == s.units && r.units == s.units => {
+            Some(Chain { layer: w.layer, writer: w.node, reader: r.node, homogeneous: s.homogeneous })
+        }
+        _ => None,
+    };
+    streams(net).into_iter().filter_map(pair).collect()
+}
+
+/// What decides about the units of one pair of layers; every vector has one entry per unit.
+#[derive(Clone, Debug)]
+pub struct Alignment {
+    /// `<W_{l+1}[:,k], M[:,k]>`.
+    pub inner: Vec<f64>,
+    /// `‖W_{l+1}[:,k]‖²`.
+    pub reader_sq: Vec<f64>,
+    /// `‖M[:,k]‖²`.
+    pub carry_sq: Vec<f64>,
+    /// `Phi_k(W) − Phi_k(0)`.
+    pub budget: Vec<f64>,
+    /// `N_k = ‖W_l[k,:]‖² + b_l[k]²`.
+    pub writer_sq: Vec<f64>,
+}
+
+impl Alignment {
+    /// Number of units.
+    pub fn units(&self) -> usize {
+        self.inner.len()
+    }
+
+    /// `budget_k − ½N_k`: at least 0 where the law keeps the unit aligned.
+    pub fn slack(&self, k: usize) -> f64 {
+        self.budget[k] - 0.5 * self.writer_sq[k]
+    }
+
+    /// cos(W_{l+1}[:,k], M[:,k]); `None` if one of them is zero.
+    pub fn cosine(&self, k: usize) -> Option<f64> {
+        let norms = (self.reader_sq[k] * self.carry_sq[k]).sqrt();
+        (norms > 0.0 && norms.is_finite()).then(|| (self.inner[k] / norms).clamp(-1.0, 1.0))
+    }
+}
+
+/// Looks at the units of one pair; `None` if the rule has no potential there.
+pub fn alignment(net: &Network, rule: &dyn Rule, b: &Feedback, chain: Chain) -> Option<Alignment> {
+    let potential = rule.potential(net, chain.reader)?;
+    let w = net.weight(chain.reader).to_f64_vec();
+    let b = b.at(chain.reader).map_or_else(|| w.clone(), Tensor::to_f64_vec);
+    let (mut full, mut empty, mut m) = (vec![0.0; w.len()], vec![0.0; w.len()], vec![0.0; w.len()]);
+    potential.phi(&w, &b, &w, &mut full);
+    potential.phi(&w, &b, &vec![0.0; w.len()], &mut empty);
+    potential.carry(&w, &b, &mut m);
+    let writer = net.weight(chain.writer);
+    let (units, cols) = (writer.rows(), net.weight(chain.reader).cols());
+    // A channel that is read through filter taps or positions owns that many neighbouring columns.
+    let taps = (cols / units.max(1)).max(1);
+    let by_unit = |value: &dyn Fn(usize) -> f64| {
+        let mut out = vec![0.0; units];
+        (0..w.len()).for_each(|i| out[i % cols / taps] += value(i));
+        out
+    };
+    Some(Alignment {
+        inner: by_unit(&|i| w[i] * m[i]),
+        reader_sq: by_unit(&|i| w[i] * w[i]),
+        carry_sq: by_unit(&|i| m[i] * m[i]),
+        budget: by_unit(&|i| full[i] - empty[i]),
+        writer_sq: writer_sq(net, chain.writer),
+    })
+}
+
+/// `‖W[k,:]‖² + b[k]²` of every row.
+pub fn writer_sq(net: &Network, node: NodeId) -> Vec<f64> {
+    let w = net.weight(node);
+    let mut out = vec![0.0; w.rows()];
+    ops::dot_rows(w, w, &mut out);
+    if let Some(b) = net.layer(node).bias() {
+        out.iter_mut().enumerate().for_each(|(k, v)| *v += b.at(k).powi(2));
+    }
+    out
+}

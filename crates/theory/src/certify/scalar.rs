@@ -1,0 +1,158 @@
+/*!
+One output, two layers: the aligned initialisation keeps every unit aligned, and that gives a rate on separable data (logistic) or with a
+full-rank hidden layer (squared loss). docs/theory.md section 4.
+
+Rates come from the read-out's own term `‖E[e h]‖²` of <g, F>, which is the same under every rule; alignment makes all other terms >= 0.
+Monotone pre-activations (the step behind the logistic rate) need `x_i.x_j` of one sign per pair of classes, the constant input of a first-layer bias included.
+*/
+
+use super::{Certificate, Condition, Seen, Situation, UNITS, Units, all_seen, separable, shared, two_layers};
+use realign::rules::{Alignment, alignment};
+use realign_tensor::{DType, Tensor, linalg};
+
+/// `<g,F> >= alpha L²`.
+pub(super) fn separable_logistic(s: &Situation<'_>, seen: &Seen, mut c: Certificate) -> Certificate {
+    (c.statement, c.beta) = ("separable_logistic", Some(2.0));
+    c.conditions = shared(s);
+    c.conditions.extend(separable(&c.pairs));
+    c.conditions.push(all_seen(&c));
+    let aligned = units(s, &mut c);
+    if let Some(a) = &aligned {
+        let m = activation(s, seen, a);
+        let (least, why) =
+            m.iter().copied().enumerate().fold((f64::INFINITY, 0), |(least, class), (k, v)| {
+                if v < least { (v, k) } else { (least, class) }
+            });
+        let detail = format!(
+            "every class needs a unit that is active on all its examples and on no other; least activation m = {least:.6} (class {why})"
+        );
+        c.conditions.push(Condition::new("class units", least > 0.0, Some(-least), detail));
+        let total = s.data.len() as f64 * seen.loss;
+        let c0 = -(-total).exp_m1() / total;
+        c.alpha = Some(0.5 * (least * c0).powi(2));
+        guard(s, seen, a, seen.loss.min(1.0), &mut c);
+    }
+    c.judged()
+}
+
+/// `<g,F> >= alpha L`.
+pub(super) fn squared_loss(s: &Situation<'_>, seen: &Seen, mut c: Certificate) -> Certificate {
+    (c.statement, c.beta) = ("squared_loss", Some(1.0));
+    c.conditions = shared(s);
+    c.conditions.push(all_seen(&c));
+    let aligned = units(s, &mut c);
+    if let Some(a) = &aligned {
+        let (least, columns) = kernel(s, seen);
+        let n = s.data.len();
+        let short = n.saturating_sub(columns);
+        let detail = if short > 0 {
+            format!("lambda_min(H Hᵀ) = 0: {n} examples, but {columns} features feed the output")
+        } else {
+            format!("lambda_min(H Hᵀ) = {least:.6e} at the start")
+        };
+        c.conditions.push(Condition::new(
+            "hidden layer of full rank",
+            least > 0.0,
+            Some(short as f64),
+            detail,
+        ));
+        c.alpha_at_start = Some(2.0 * least / n as f64);
+        c.notes.push(
+            "before training every unit is sure to stay aligned, so that L cannot rise; the rate 2 inf_t lambda_min(H Hᵀ)/n is known only \
+             along training: the probe decomposition measures it, and `certify RUN_DIR` checks it"
+                .into(),
+        );
+        guard(s, seen, a, (2.0 * seen.loss).sqrt(), &mut c);
+    }
+    c.judged()
+}
+
+/// The aligned condition of every unit; strict for sign-FA, whose sign must not reach zero.
+fn units(s: &Situation<'_>, c: &mut Certificate) -> Option<Alignment> {
+    let chain = two_layers(s.net).ok()?;
+    let a = alignment(s.net, s.rule, s.feedback, chain)?;
+    let strict = s.rule.name() == "sign_fa";
+    let holds = |k: usize| a.carry_sq[k] > 0.0 && if strict { a.slack(k) > 0.0 } else { a.slack(k) >= 0.0 };
+    let holding = (0..a.units()).filter(|k| holds(*k)).count();
+    let worst = (0..a.units()).min_by(|i, j| a.slack(*i).total_cmp(&a.slack(*j)))?;
+    let condition = match s.rule.name() {
+        "sign_fa" => "c|w_k| > ½‖W_1[k,:]‖²",
+        "adafa" => "b_k² − κ‖W_1[k,:]‖² >= (b_k − κ w_k)²",
+        "bp" => "w_k² >= ‖W_1[k,:]‖²",
+        _ => "w_k b_k >= ½‖W_1[k,:]‖²",
+    };
+    let slack = a.slack(worst);
+    let detail = format!(
+        "{condition} (bias counted) holds for {holding} of {} units; least margin {slack:.6} (unit {worst})",
+        a.units()
+    );
+    c.conditions.push(Condition::new(UNITS, holding == a.units(), Some(-slack), detail));
+    c.units = Some(Units { condition, holding, of: a.units(), worst, slack });
+    Some(a)
+}
+
+/// Per class the largest m such that some unit of the class's sign answers every example of the class with at least m and every other one
+/// with at most 0. Class 0 is −1 and class 1 is +1; the sign of a unit is that of its feedback weight.
+fn activation(s: &Situation<'_>, seen: &Seen, a: &Alignment) -> [f64; 2] {
+    let mut best = [f64::NEG_INFINITY; 2];
+    let (Ok(chain), Some((labels, _))) = (two_layers(s.net), &seen.labels) else { return best };
+    let h = seen.trace.value(s.net, chain.writer).to_f64_vec();
+    let w = s.net.weight(chain.reader);
+    for k in 0..a.units() {
+        // The carrying weight has the sign of <w, M> times that of w.
+        let class = usize::from(a.inner[k] * w.at(k) > 0.0);
+        let own = |of: bool| {
+            let h = &h;
+            labels
+                .iter()
+                .enumerate()
+                .filter(move |(_, l)| (**l == class) == of)
+                .map(move |(i, _)| h[i * a.units() + k])
+        };
+        if own(false).all(|v| v <= 0.0) {
+            best[class] = best[class].max(own(true).fold(f64::INFINITY, f64::min));
+        }
+    }
+    best.map(|m| if m == f64::INFINITY { f64::NEG_INFINITY } else { m })
+}
+
+/// Least eigenvalue of H Hᵀ (0 unless clearly positive), and the number of columns of H, the constant of an output bias included.
+fn kernel(s: &Situation<'_>, seen: &Seen) -> (f64, usize) {
+    let Ok(chain) = two_layers(s.net) else { return (0.0, 0) };
+    let bias = s.net.layer(chain.reader).bias().is_some();
+    let hidden = seen.trace.value(s.net, chain.writer);
+    let (n, units) = (hidden.rows(), hidden.cols());
+    let columns = units + usize::from(bias);
+    if n > columns {
+        return (0.0, columns);
+    }
+    let h = hidden.to_f64_vec();
+    let entry = |i: usize, j: usize| {
+        let (a, b) = (&h[i * units..(i + 1) * units], &h[j * units..(j + 1) * units]);
+        a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>() + f64::from(bias)
+    };
+    let gram: Vec<f64> = (0..n * n).map(|p| if p / n >= p % n { entry(p / n, p % n) } else { 0.0 }).collect();
+    let values = linalg::symmetric_eigenvalues(&Tensor::from_f64([n, n], &gram, DType::F64));
+    let (least, largest) = (values[0], values[n - 1]);
+    (if least > 1e-13 * n as f64 * largest { least } else { 0.0 }, columns)
+}
+
+/// How many discrete steps the margins of the law are sure to last: under a fixed B, P_k falls by ½ eta² ‖G_1[k,:]‖² a step, and
+/// `‖G_1[k,:]‖ <= |b_k| E|e| max‖x‖`, where E|e| <= `error` as long as L <= L(0).
+fn guard(s: &Situation<'_>, seen: &Seen, a: &Alignment, error: f64, c: &mut Certificate) {
+    if !["fa", "sign_fa"].contains(&s.rule.name()) || (0..a.units()).any(|k| a.slack(k) < 0.0) {
+        return;
+    }
+    let bias = f64::from(s.net.layer(s.net.weighted()[0]).bias().is_some());
+    let length = |row: &[f64]| row.iter().map(|v| v * v).sum::<f64>() + bias;
+    let largest = seen.x.as_slice::<f64>().chunks(seen.x.cols()).map(length).fold(0.0, f64::max);
+    let lasts = |k: usize| a.slack(k) / (0.5 * (s.method.lr * error).powi(2) * a.carry_sq[k] * largest);
+    let steps = (0..a.units()).map(lasts).fold(f64::INFINITY, f64::min);
+    c.notes.push(format!(
+        "discrete steps: at learning rate {} the law's margins are sure to last {} of the {} steps while L <= L(0); the bound on the loss \
+         is that of the flow",
+        s.method.lr,
+        if steps >= s.method.steps as f64 { "all".to_owned() } else { format!("{:.0}", steps.floor()) },
+        s.method.steps
+    ));
+}
