@@ -68,7 +68,8 @@ pub trait Rule: Send + Sync {
         None
     }
 
-    /// Plasticity of the feedback path, after the weights have moved.
+    /// Plasticity of the feedback path, after the weights have moved. What is added to B must be linear in the increments and the
+    /// learning rate together: a flow takes what B gains at rate 1 from the increments -G as its velocity.
     fn adapt(&self, _b: &mut Feedback, _step: &Step<'_>) {}
 }
 
