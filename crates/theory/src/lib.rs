@@ -5,5 +5,6 @@ the decomposition of progress into alignment and norms, and certificates of conv
 Statements and notation: `docs/theory.md`.
 */
 
+pub mod laws;
 pub mod ledger;
 pub mod probes;

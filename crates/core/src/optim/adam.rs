@@ -94,7 +94,12 @@ impl Optimizer for Adam {
     }
 
     fn form(&self) -> Form {
-        Form { adaptive: true, weight_decay: self.options.weight_decay, ..Form::default() }
+        Form {
+            adaptive: true,
+            decay_apart: self.decoupled,
+            weight_decay: self.options.weight_decay,
+            ..Form::default()
+        }
     }
 
     fn update(

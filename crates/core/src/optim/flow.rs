@@ -129,7 +129,7 @@ impl Optimizer for Flow {
     }
 
     fn form(&self) -> Form {
-        Form { weight_decay: self.weight_decay, flow: Some(*self), ..Form::default() }
+        Form { weight_decay: self.weight_decay, decay_apart: true, flow: Some(*self), ..Form::default() }
     }
 
     fn update(

@@ -47,6 +47,8 @@ pub struct Form {
     pub weight_decay: f64,
     /// Whether every entry has its own rate (Adam).
     pub adaptive: bool,
+    /// Whether the decay is kept out of the memory and the increment handed out (`sgd`, `adamw`) or is part of them (`adam`).
+    pub decay_apart: bool,
     /// Set where the flow is integrated instead of stepped.
     pub flow: Option<Flow>,
 }

@@ -99,7 +99,7 @@ impl Optimizer for Sgd {
 
     fn form(&self) -> Form {
         let Sgd { momentum, nesterov, weight_decay } = *self;
-        Form { momentum, nesterov, weight_decay, ..Form::default() }
+        Form { momentum, nesterov, weight_decay, decay_apart: true, ..Form::default() }
     }
 
     fn update(

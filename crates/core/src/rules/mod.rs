@@ -35,6 +35,22 @@ pub struct Step<'a> {
     pub lr: f64,
 }
 
+/// What moves the feedback weights, as far as laws must know.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Plasticity {
+    /// Nothing, or they are no state of their own.
+    None,
+    /// They receive kappa times the increment of W (without its decay) and shrink by eta decay per step.
+    Follows {
+        /// Share of the increment.
+        kappa: f64,
+        /// Their decay.
+        decay: f64,
+    },
+    /// Something else.
+    Other,
+}
+
 /// A learning rule.
 pub trait Rule: Send + Sync {
     /// Registry word.
@@ -66,6 +82,11 @@ pub trait Rule: Send + Sync {
     /// The potential whose gradient carries the error through the weight at this node; `None` if there is none.
     fn potential(&self, _net: &Network, _node: NodeId) -> Option<Box<dyn Potential>> {
         None
+    }
+
+    /// What [`Rule::adapt`] does, in words for laws.
+    fn plasticity(&self) -> Plasticity {
+        Plasticity::None
     }
 
     /// Plasticity of the feedback path, after the weights have moved. What is added to B must be linear in the increments and the
