@@ -1,9 +1,11 @@
 //! One file per command.
 
 mod audit;
+mod check;
 mod cite;
 mod completions;
 mod data;
+mod laws;
 mod list;
 mod man;
 mod run;
@@ -18,6 +20,8 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(args) => run::run(args),
         Command::Audit(args) => audit::audit(args),
+        Command::Check(args) => check::check(&args),
+        Command::Laws(args) => done(laws::laws(&args)),
         Command::Rules(args) => done(list::list(Kind::Rules, &args)),
         Command::Probes(args) => done(list::list(Kind::Probes, &args)),
         Command::Layers(args) => done(list::list(Kind::Layers, &args)),

@@ -1,7 +1,7 @@
 //! Tracking feedback: `M_l = B_l`, `dB_l = rho (W_l − B_l)` per step; B follows W exponentially if W stops.
 //!
 //! Offered beside `adafa` as the other reading of "adaptive". It equals symmetric alignment (Kunin et al. 2020) with W not updated by
-//! the alignment loss. No conservation law: the plasticity account of the ledger is rho <W, W − B> per step.
+//! the alignment loss. Under `optimizer.name = "flow"` rho is a rate per unit of time. No conservation law: the plasticity account of the ledger is rho <W, W − B> per step.
 
 use super::{Feedback, FeedbackInit, Plasticity, Potential, Rule, Step, entrywise, sweep_feedback};
 use crate::ConfigError;
