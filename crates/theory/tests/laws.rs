@@ -34,7 +34,9 @@ fn assert_holds(case: &Case, name: &str) {
 
 fn flow(case: Case, t_end: f64, more: &str) -> Case {
     Case {
-        optimizer: format!("name = \"flow\"\nt_end = {t_end}\nrtol = 1e-10\natol = 1e-12\n{more}"),
+        optimizer: format!(
+            "name = \"flow\"\nt_end = {t_end}\nrtol = 1e-10\natol = 1e-12\nmin_step = 2e-5\n{more}"
+        ),
         batch: BatchSize::Full,
         n: 25,
         steps: 3,
@@ -73,7 +75,7 @@ proptest! {
         widths in widths(), rule in prop_oneof![Just("fa"), Just("sign_fa"), Just("adafa"), Just("bp")], seed in 0u64..1000,
         bias in any::<bool>(), activation in prop_oneof![Just("relu"), Just("leaky_relu"), Just("identity")],
     ) {
-        let case = flow(Case { widths, seed, bias, activation: activation.into(), ..Case::rule(rule) }, 1.0, "");
+        let case = flow(Case { widths, seed, bias, activation: activation.into(), ..Case::rule(rule) }, 0.5, "");
         assert_holds(&case, rule);
     }
 
@@ -88,10 +90,11 @@ proptest! {
     }
 }
 
-/// Sign-FA drifts by its flips too, a jump of 2c|w'| each, so the slope is a mean over many flips: a wider net.
+/// Sign-FA drifts by its flips too, a jump of 2c|w'| each, so the slope is a mean over many flips: a wider net, and a rate at which the flips
+/// of the three runs are nearly the same.
 #[test]
 fn sign_fa_drifts_with_its_flips() {
-    let case = Case { widths: vec![10, 60, 60, 4], n: 60, lr: 0.1, steps: 150, ..Case::rule("sign_fa") };
+    let case = Case { widths: vec![10, 60, 60, 4], n: 60, lr: 0.02, steps: 300, ..Case::rule("sign_fa") };
     assert_holds(&case, "sign_fa");
 }
 
@@ -101,7 +104,7 @@ fn a_residual_stream_has_one_balance() {
     for rule in BALANCES {
         let case =
             Case { widths: vec![6, 8, 8, 8, 3], network: "residual = true".into(), ..Case::rule(rule) };
-        assert_holds(&flow(case.clone(), 1.0, ""), rule);
+        assert_holds(&flow(case.clone(), 0.5, ""), rule);
         if rule != "sign_fa" {
             assert_holds(&Case { lr: 0.02, steps: 60, ..case }, rule);
         }
@@ -236,7 +239,7 @@ fn what_breaks_the_plain_law_is_refused_and_breaks_it() {
     let base = Case { steps: 60, lr: 0.02, ..Case::rule("fa") };
     let leading = [
         ("tanh", Case { activation: "tanh".into(), ..base.clone() }),
-        ("Adam", Case { optimizer: "name = \"adam\"".into(), ..base.clone() }),
+        ("Adam", Case { optimizer: "name = \"adam\"".into(), lr: 0.001, ..base.clone() }),
         ("per layer", Case { clip: Clip::Layer(0.05), ..base.clone() }),
         ("weight decay", Case { optimizer: "name = \"sgd\"\nweight_decay = 0.1".into(), ..base.clone() }),
     ];
@@ -266,7 +269,7 @@ fn what_breaks_the_plain_law_is_refused_and_breaks_it() {
 /// Predictions use nothing but the initial state, and a law that applies tells the end before the run is made.
 #[test]
 fn predictions_come_before_the_run() {
-    let case = flow(Case::rule("bp"), 2.0, "");
+    let case = flow(Case { activation: "identity".into(), ..Case::rule("bp") }, 2.0, "");
     for l in law(&case, "bp", false).layers {
         assert_eq!(l.predicted.start, l.predicted.end);
         assert!(

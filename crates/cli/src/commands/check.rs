@@ -95,7 +95,13 @@ fn table(law: &LawReport) -> String {
 }
 
 fn row(l: &LayerReport) -> [String; 8] {
-    let many = |v: &[f64]| v.iter().map(|x| format!("{x:.2e}")).collect::<Vec<_>>().join(" ");
+    let many = |v: &[f64]| {
+        if v.is_empty() {
+            "-".to_owned()
+        } else {
+            v.iter().map(|x| format!("{x:.2e}")).collect::<Vec<_>>().join(" ")
+        }
+    };
     let verdict = if l.holds { "HOLDS" } else { "BROKEN" };
     [
         l.layer.to_string(),

@@ -81,10 +81,10 @@ pub struct LayerReport {
     pub exchanged: [f64; 2],
     /// Σ|drift| at every rate.
     pub drift: Vec<f64>,
-    /// Σ|drift| that the accounts of the steps add up to, at every rate.
+    /// Σ|drift| that the accounts of the steps add up to, at every rate; empty for a flow, which has no steps.
     pub account: Vec<f64>,
     /// Σ|drift - account| at the first rate.
-    pub residual: f64,
+    pub residual: Option<f64>,
     /// Slope of log drift against log eta; `None` for a flow or without drift.
     pub slope: Option<f64>,
     /// The slope the law declares; `None` where there should be no drift.
@@ -250,7 +250,8 @@ fn judge(info: &'static Info, forced: Option<WhyNot>, runs: &[&Tally], form: For
 fn layer(order: Order, runs: &[&Tally], i: usize, form: Form) -> LayerReport {
     let (first, start, end) = (runs[0], &runs[0].start[i], &runs[0].end[i]);
     let drift: Vec<f64> = runs.iter().map(|r| total(&r.drift[i])).collect();
-    let account: Vec<f64> = runs.iter().map(|r| total(&r.account[i])).collect();
+    let stepped = form.flow.is_none();
+    let account: Vec<f64> = runs.iter().filter(|_| stepped).map(|r| total(&r.account[i])).collect();
     let exchanged = [gap(&start.plus, &end.plus), gap(&start.minus, &end.minus)];
     let size = [start, end].iter().map(|s| total(&s.plus) + total(&s.minus)).fold(0.0, f64::max);
     let residual = gap(&first.drift[i], &first.account[i]);
@@ -272,9 +273,9 @@ fn layer(order: Order, runs: &[&Tally], i: usize, form: Form) -> LayerReport {
         predicted: first.predicted[i],
         measured: first.measured[i],
         exchanged,
-        residual,
+        residual: stepped.then_some(residual),
         slope,
-        expected: (form.flow.is_none() && order == Order::First).then_some(1.0),
+        expected: (stepped && order == Order::First).then_some(1.0),
         holds: holds && drift.iter().all(|d| d.is_finite()),
         reason,
         drift,
