@@ -26,6 +26,10 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Close the books of a run: every change of each unit's potential with its cause
     Audit(AuditArgs),
+    /// Compare conservation laws with training at eta, eta/2 and eta/4
+    Check(CheckArgs),
+    /// Laws, or one of them: statement, assumptions, order, citation
+    Laws(ListArgs),
     /// Learning rules, or one of them: formula, citation, options
     Rules(ListArgs),
     /// Probes: what can be measured during a run
@@ -180,6 +184,42 @@ pub(crate) struct DominanceArgs {
     #[arg(value_name = "RUN_DIR")]
     pub(crate) run: PathBuf,
     /// Print exactly one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  realign check experiments/quickstart.toml rule.name=fa
+  realign check experiments/quickstart.toml rule.name=fa,sign_fa,adafa,bp train.epochs=1
+  realign check experiments/quickstart.toml rule.name=fa optimizer.momentum=0.9 --law heavy_ball --json
+  realign check experiments/quickstart.toml rule.name=fa network.activation=tanh --force
+
+Runs are made in f64 and kept nowhere. With optimizer.name=flow the flow is integrated once.
+Exit code 0 if every law that applies holds, 1 if one does not or none applies.";
+
+#[derive(Args)]
+#[command(after_help = CHECK_EXAMPLES)]
+pub(crate) struct CheckArgs {
+    /// The spec (TOML)
+    #[arg(value_name = "SPEC.toml")]
+    pub(crate) spec: PathBuf,
+    /// Overrides, as for `run`
+    #[arg(value_name = "key=value")]
+    pub(crate) overrides: Vec<String>,
+    /// Only this law
+    #[arg(long, value_name = "NAME")]
+    pub(crate) law: Option<String>,
+    /// Also laws whose assumptions fail: they should break
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Threads [default: SLURM_CPUS_PER_TASK, else all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) threads: Option<u32>,
+    /// Folder with data sets, searched before $REALIGN_DATA and the cache folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Print exactly one JSON object instead of text
     #[arg(long)]
     pub(crate) json: bool,
 }

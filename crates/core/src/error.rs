@@ -37,6 +37,16 @@ pub enum Error {
     /// A checkpoint does not fit the network or is damaged.
     #[error("checkpoint: {0}")]
     Checkpoint(String),
+    /// A flow could not be integrated further.
+    #[error(
+        "flow at time {time}: {reason}; try a larger optimizer.rtol, optimizer.atol or optimizer.min_step"
+    )]
+    Flow {
+        /// Time reached.
+        time: f64,
+        /// Why it ended there.
+        reason: String,
+    },
     /// A sink could not store what it was given.
     #[error("{context}: {source}")]
     Io {

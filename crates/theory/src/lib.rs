@@ -7,5 +7,6 @@ Statements and notation: `docs/theory.md`.
 
 pub mod certify;
 pub mod dominance;
+pub mod laws;
 pub mod ledger;
 pub mod probes;

@@ -2,10 +2,12 @@
 
 mod audit;
 mod certify;
+mod check;
 mod cite;
 mod completions;
 mod data;
 mod dominance;
+mod laws;
 mod list;
 mod man;
 mod run;
@@ -20,6 +22,8 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(args) => run::run(args),
         Command::Audit(args) => audit::audit(args),
+        Command::Check(args) => check::check(&args),
+        Command::Laws(args) => done(laws::laws(&args)),
         Command::Rules(args) => done(list::list(Kind::Rules, &args)),
         Command::Probes(args) => done(list::list(Kind::Probes, &args)),
         Command::Layers(args) => done(list::list(Kind::Layers, &args)),

@@ -2,7 +2,7 @@
 //!
 //! Kingma & Ba, ICLR 2015; decay coupled as in PyTorch's `Adam`. See `adamw` for the decoupled form.
 
-use super::{At, Optimizer, PARTS, fraction};
+use super::{At, Form, Optimizer, PARTS, fraction};
 use crate::ConfigError;
 use crate::registry::{self, Entry, Opt};
 use crate::rules::non_negative;
@@ -91,6 +91,15 @@ impl Optimizer for Adam {
 
     fn memory(&self) -> &'static [&'static str] {
         &["exp_avg", "exp_avg_sq"]
+    }
+
+    fn form(&self) -> Form {
+        Form {
+            adaptive: true,
+            decay_apart: self.decoupled,
+            weight_decay: self.options.weight_decay,
+            ..Form::default()
+        }
     }
 
     fn update(

@@ -9,10 +9,12 @@ and decoupled in `adamw`.
 mod adam;
 mod adamw;
 mod clip;
+mod flow;
 mod schedule;
 mod sgd;
 
 pub use clip::Clip;
+pub use flow::Flow;
 pub use schedule::{SCHEDULES, Schedule};
 
 use crate::ConfigError;
@@ -34,6 +36,23 @@ pub struct At {
 /// The parts of what an optimizer does beside the plain step: `R = dW + eta G`.
 pub const PARTS: [&str; 4] = ["decay", "momentum", "adaptive", "clipping"];
 
+/// What an optimizer does beside the plain step `dW = -eta G`, as far as laws and audits must know.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct Form {
+    /// Momentum mu.
+    pub momentum: f64,
+    /// Whether momentum looks ahead.
+    pub nesterov: bool,
+    /// Weight decay lambda.
+    pub weight_decay: f64,
+    /// Whether every entry has its own rate (Adam).
+    pub adaptive: bool,
+    /// Whether the decay is kept out of the memory and the increment handed out (`sgd`, `adamw`) or is part of them (`adam`).
+    pub decay_apart: bool,
+    /// Set where the flow is integrated instead of stepped.
+    pub flow: Option<Flow>,
+}
+
 /// Applies update directions. Stateless: its memory is handed in, one buffer per name in [`Optimizer::memory`].
 pub trait Optimizer: Send + Sync {
     /// Registry word.
@@ -41,6 +60,9 @@ pub trait Optimizer: Send + Sync {
 
     /// Names of the buffers kept per parameter, each of the parameter's shape (at most two).
     fn memory(&self) -> &'static [&'static str];
+
+    /// What it does beside the plain step.
+    fn form(&self) -> Form;
 
     /// Moves a run of entries `w` along `g`, updating `memory`; writes the increment without its decay if asked.
     fn update(
@@ -66,7 +88,7 @@ macro_rules! optimizers {
         pub static OPTIMIZERS: &[Entry<dyn Optimizer>] = &[$($module::ENTRY),*];
     };
 }
-optimizers!(sgd, adam, adamw);
+optimizers!(sgd, adam, adamw, flow);
 
 /// Builds an optimizer from its table (`name` and options, without `lr`, `schedule` and `clip`).
 pub fn build(table: Table) -> Result<Box<dyn Optimizer>, ConfigError> {

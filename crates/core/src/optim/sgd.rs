@@ -2,7 +2,7 @@
 //!
 //! Polyak 1964; Nesterov 1983; Sutskever et al. 2013. Without momentum the increment without decay is `-eta clip G` exactly.
 
-use super::{At, Optimizer, PARTS, fraction};
+use super::{At, Form, Optimizer, PARTS, fraction};
 use crate::ConfigError;
 use crate::registry::{self, Entry, Opt};
 use crate::rules::non_negative;
@@ -95,6 +95,11 @@ impl Optimizer for Sgd {
 
     fn memory(&self) -> &'static [&'static str] {
         if self.momentum > 0.0 { &["momentum"] } else { &[] }
+    }
+
+    fn form(&self) -> Form {
+        let Sgd { momentum, nesterov, weight_decay } = *self;
+        Form { momentum, nesterov, weight_decay, decay_apart: true, ..Form::default() }
     }
 
     fn update(

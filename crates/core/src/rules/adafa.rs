@@ -5,7 +5,7 @@
 //! among natural adaptive rules it is the one with a conservation law: ‖B_{l+1}[:,k]‖²/(2 kappa) − ½‖W_l[k,:]‖². With equal decay
 //! of W and B, B − kappa W shrinks by exactly (1 − eta decay) per step, so B aligns with W. Kolen & Pollack 1994; Akrout et al. 2019.
 
-use super::{Feedback, FeedbackInit, Potential, Rule, Step, entrywise, non_negative, sweep_feedback};
+use super::{Feedback, FeedbackInit, Plasticity, Potential, Rule, Step, entrywise, non_negative, sweep_feedback};
 use crate::network::{Errors, Network, NodeId, Trace};
 use crate::registry::{self, Entry, Opt};
 use realign_tensor::{Par, Rng, ops};
@@ -59,6 +59,10 @@ impl Rule for AdaFa {
 
     fn wants_increments(&self) -> bool {
         true
+    }
+
+    fn plasticity(&self) -> Plasticity {
+        Plasticity::Follows { kappa: self.kappa, decay: self.decay }
     }
 
     fn adapt(&self, b: &mut Feedback, step: &Step<'_>) {

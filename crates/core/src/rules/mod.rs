@@ -37,6 +37,22 @@ pub struct Step<'a> {
     pub lr: f64,
 }
 
+/// What moves the feedback weights, as far as laws must know.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Plasticity {
+    /// Nothing, or they are no state of their own.
+    None,
+    /// They receive kappa times the increment of W (without its decay) and shrink by eta decay per step.
+    Follows {
+        /// Share of the increment.
+        kappa: f64,
+        /// Their decay.
+        decay: f64,
+    },
+    /// Something else.
+    Other,
+}
+
 /// A learning rule.
 pub trait Rule: Send + Sync {
     /// Registry word.
@@ -70,7 +86,13 @@ pub trait Rule: Send + Sync {
         None
     }
 
-    /// Plasticity of the feedback path, after the weights have moved.
+    /// What [`Rule::adapt`] does, in words for laws.
+    fn plasticity(&self) -> Plasticity {
+        Plasticity::None
+    }
+
+    /// Plasticity of the feedback path, after the weights have moved. What is added to B must be linear in the increments and the
+    /// learning rate together: a flow takes what B gains at rate 1 from the increments -G as its velocity.
     fn adapt(&self, _b: &mut Feedback, _step: &Step<'_>) {}
 }
 

@@ -1,9 +1,9 @@
 //! Tracking feedback: `M_l = B_l`, `dB_l = rho (W_l − B_l)` per step; B follows W exponentially if W stops.
 //!
 //! Offered beside `adafa` as the other reading of "adaptive". It equals symmetric alignment (Kunin et al. 2020) with W not updated by
-//! the alignment loss. No conservation law: the plasticity account of the ledger is rho <W, W − B> per step.
+//! the alignment loss. Under `optimizer.name = "flow"` rho is a rate per unit of time. No conservation law: the plasticity account of the ledger is rho <W, W − B> per step.
 
-use super::{Feedback, FeedbackInit, Potential, Rule, Step, entrywise, sweep_feedback};
+use super::{Feedback, FeedbackInit, Plasticity, Potential, Rule, Step, entrywise, sweep_feedback};
 use crate::ConfigError;
 use crate::network::{Errors, Network, NodeId, Trace};
 use crate::registry::{self, Entry, Opt};
@@ -50,6 +50,10 @@ impl Rule for Tracking {
 
     fn errors(&self, net: &Network, b: &mut Feedback, trace: &Trace, errors: &mut Errors, par: Par) {
         sweep_feedback(net, b, trace, errors, par);
+    }
+
+    fn plasticity(&self) -> Plasticity {
+        Plasticity::Other
     }
 
     fn adapt(&self, b: &mut Feedback, step: &Step<'_>) {

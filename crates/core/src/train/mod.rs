@@ -7,6 +7,7 @@ pass over the weights. State at step s means: after s updates. Rows of step s ar
 
 mod directions;
 mod evaluate;
+mod flow;
 mod grads;
 mod journal;
 mod plan;
@@ -24,7 +25,7 @@ use crate::init::{Feedback, FeedbackInit, WeightInit, named_parameters};
 use crate::layer::Pass;
 use crate::loss::{self, Loss, Scratch, Target};
 use crate::network::{Errors, Network, Trace};
-use crate::optim::{Clip, Optimizer, Schedule};
+use crate::optim::{Clip, Flow, Optimizer, Schedule};
 pub use crate::probes::{Every, Row};
 use crate::probes::{Probe, Reference, Rows, View, angle_between};
 use crate::rules::Rule;
@@ -138,6 +139,8 @@ pub struct Trainer {
     plan: Plan,
     probes: Vec<(Every, Box<dyn Probe>)>,
     updater: Updater,
+    flow: Option<Flow>,
+    rough_steps: u64,
     root: Rng,
     par: Par,
     step: u64,
@@ -187,6 +190,10 @@ impl Trainer {
             return Err(ConfigError::new("optimizer.lr", format!("must be a number >= 0, got {lr}")).into());
         }
         plan.check(data.train.len())?;
+        let flow = optimizer.form().flow;
+        if let Some(flow) = flow {
+            flow.check(&net, &plan, clip)?;
+        }
         let root = Rng::new(seed);
         let feedback = start::start(&mut net, rule.as_ref(), &init, &feedback, &data.train, &root)?;
         let batch = plan.batch_size(data.train.len());
@@ -196,6 +203,8 @@ impl Trainer {
             errors: Errors::new(&net, batch),
             evaluator: Evaluator::new(&net),
             updater,
+            flow,
+            rough_steps: 0,
             net,
             feedback,
             rule,
@@ -225,7 +234,7 @@ impl Trainer {
         &self.feedback
     }
 
-    /// The rule.
+    /// The learning rule.
     pub fn rule(&self) -> &dyn Rule {
         self.rule.as_ref()
     }
@@ -289,7 +298,7 @@ impl Trainer {
                 }
                 return Ok(Outcome::Stopped { step: self.step });
             }
-            self.apply(total);
+            self.apply(total)?;
             if self.step % per_epoch == 1 || per_epoch == 1 {
                 (loss_sum, counted) = (0.0, 0);
             }
@@ -300,22 +309,38 @@ impl Trainer {
     }
 
     /// Makes one training step and returns the batch loss before it. For benchmarks and tests.
+    ///
+    /// # Panics
+    /// If a flow cannot be integrated; see [`Trainer::step_on`].
     pub fn train_step(&mut self) -> f64 {
-        let loss = self.look_at_batch();
+        self.step_on(self.step).expect("the flow can be integrated")
+    }
+
+    /// Makes one training step on the batch (and with the noise) of step `batch`; returns the batch loss before it. With each batch held for
+    /// several steps, runs of different learning rates see the same batch at the same eta * steps.
+    ///
+    /// # Errors
+    /// If a flow cannot be integrated.
+    pub fn step_on(&mut self, batch: u64) -> Result<f64, Error> {
+        let loss = self.look_at(batch);
         let total = self.total_steps();
-        self.apply(total);
-        loss
+        self.apply(total)?;
+        Ok(loss)
     }
 
     /// Forward pass on the batch of this step, signal at the output, the rule's errors; returns the batch loss.
     pub fn look_at_batch(&mut self) -> f64 {
+        self.look_at(self.step)
+    }
+
+    fn look_at(&mut self, step: u64) -> f64 {
         let n = self.data.train.len();
-        let range = self.batch.select(self.step, &self.plan, n, &self.root);
+        let range = self.batch.select(step, &self.plan, n, &self.root);
         let indices = &self.batch.order[range];
         self.data.train.gather(indices, self.trace.input_mut(indices.len()));
         let target =
             fill_target(&self.data.train.targets, indices, &mut self.batch.labels, &mut self.batch.values);
-        let noise = self.root.child("noise").at(self.step);
+        let noise = self.root.child("noise").at(step);
         self.net.forward(&mut self.trace, Pass { par: self.par, noise: Some(&noise) });
         let signal = self.errors.signal_mut(&self.net, indices.len());
         let score = loss::evaluate(
@@ -331,7 +356,12 @@ impl Trainer {
         score.loss / indices.len() as f64
     }
 
-    fn apply(&mut self, total: u64) {
+    fn apply(&mut self, total: u64) -> Result<(), Error> {
+        if let Some(flow) = self.flow {
+            self.rough_steps = self.flow_step(flow, total)?;
+            self.step += 1;
+            return Ok(());
+        }
         let per_epoch = self.steps_per_epoch();
         let wanted = |(every, probe): &(Every, Box<dyn Probe>)| {
             probe.wants_journal(every.due(self.step, total, per_epoch))
@@ -366,18 +396,20 @@ impl Trainer {
         }
         self.time += self.updater.lr_at(self.step, total);
         self.step += 1;
+        Ok(())
+    }
+
+    /// The rule's update directions on the current batch, as tensors.
+    pub fn compute_grads(&mut self) -> &Grads {
+        let Trainer { net, rule, grads, trace, errors, par, .. } = self;
+        grads.compute(net, trace, errors, |n| rule.trains(net, n), *par);
+        grads
     }
 
     fn observe(&mut self, total: u64, per_epoch: u64) -> Vec<Row> {
         let due = |every: &Every| every.due(self.step, total, per_epoch);
         if self.probes.iter().any(|(e, p)| due(e) && p.needs_grads()) {
-            self.grads.compute(
-                &self.net,
-                &self.trace,
-                &self.errors,
-                |n| self.rule.trains(&self.net, n),
-                self.par,
-            );
+            self.compute_grads();
         }
         let epoch = self.step as f64 / per_epoch as f64;
         let mut rows = Vec::new();
@@ -388,6 +420,12 @@ impl Trainer {
                 probe.observe(&mut self.view(epoch), &mut out);
                 rows.extend(out.into_rows());
             }
+        }
+        if let Some(flow) = self.flow.filter(|_| !rows.is_empty()) {
+            let mut out = Rows::new(self.step, epoch, "flow");
+            out.push("time", None, None, None, flow.t_end * self.step as f64 / total as f64);
+            out.push("rough_steps", None, None, None, self.rough_steps as f64);
+            rows.extend(out.into_rows());
         }
         self.probes = probes;
         rows
@@ -428,13 +466,7 @@ impl Trainer {
             (out.test_loss, out.test_accuracy) = (Some(s.loss), s.accuracy);
         }
         self.look_at_batch();
-        self.grads.compute(
-            &self.net,
-            &self.trace,
-            &self.errors,
-            |n| self.rule.trains(&self.net, n),
-            self.par,
-        );
+        self.compute_grads();
         let reference = self.reference.grads(&self.net, &self.trace, &self.errors, self.par);
         for &node in self.net.weighted() {
             out.weight_angle

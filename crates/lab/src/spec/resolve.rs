@@ -219,6 +219,9 @@ fn init(tree: &Table, p: &Places) -> Result<Table, SpecError> {
 fn optimizer(tree: &Table, p: &Places) -> Result<Table, SpecError> {
     let mut table = section(tree, "optimizer", "name", p)?.ok_or_else(|| missing("optimizer", p))?;
     table.entry("name").or_insert_with(|| Value::from("sgd"));
+    if table["name"].as_str() == Some("flow") {
+        return flow(table, p);
+    }
     let (lr, schedule, clip) = (table.remove("lr"), table.remove("schedule"), table.remove("clip"));
     // The optimizer's own list of options does not know these three; a slip in one of them must still find it.
     let name = table["name"].as_str();
@@ -246,6 +249,15 @@ fn optimizer(tree: &Table, p: &Places) -> Result<Table, SpecError> {
         table.insert("clip".into(), clip);
     }
     Ok(table)
+}
+
+/// A flow has no learning rate, so neither a schedule nor clipping.
+fn flow(table: Table, p: &Places) -> Result<Table, SpecError> {
+    if let Some(key) = ["lr", "schedule", "clip"].into_iter().find(|k| table.contains_key(*k)) {
+        let message = "\"flow\" has no learning rate, schedule or clipping: its length is t_end; remove the key (\"~optimizer.lr\")";
+        return Err(p.error(&format!("optimizer.{key}"), message));
+    }
+    component(optim::OPTIMIZERS, "optimizer", "optimizer", table, p)
 }
 
 fn train(tree: &Table, p: &Places) -> Result<Table, SpecError> {

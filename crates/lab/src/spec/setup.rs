@@ -32,7 +32,9 @@ impl RunSpec {
             .map_err(|e| self.fault("network", e))?;
 
         let mut optimizer = self.section("optimizer");
-        let schedule = optimizer.remove("schedule").and_then(as_table).unwrap_or_default();
+        let schedule = optimizer.remove("schedule").and_then(as_table);
+        let schedule =
+            schedule.unwrap_or_else(|| Table::from_iter([("name".to_owned(), Value::from("constant"))]));
         let clip = optimizer.remove("clip");
         let lr = optimizer.remove("lr").and_then(|v| v.as_float()).unwrap_or(0.0);
         let clip = match clip {
@@ -42,11 +44,15 @@ impl RunSpec {
         let init = self.section("init");
         let part = |key: &str| init.get(key).cloned().and_then(as_table);
         let plan = self.plan(data.train.len())?;
+        let optimizer = optim::build(optimizer).map_err(|e| self.fault("optimizer", e))?;
+        if let Some(flow) = optimizer.form().flow {
+            flow.check(&net, &plan, clip).map_err(|e| self.fault("", e))?;
+        }
         Ok(Setup {
             net,
             rule,
             loss,
-            optimizer: optim::build(optimizer).map_err(|e| self.fault("optimizer", e))?,
+            optimizer,
             lr,
             schedule: optim::schedule(schedule).map_err(|e| self.fault("optimizer.schedule", e))?,
             clip,
