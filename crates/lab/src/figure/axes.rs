@@ -4,7 +4,7 @@ use super::font;
 use super::layout::{GRID, GROUND, INK, LEADING};
 use super::marks::{self, Frame};
 use super::scale::{Range, Tick};
-use super::spec::{Panel, Side};
+use super::spec::{Axis, Panel, Side};
 use super::svg::{Anchor, Svg, px};
 
 const TICK: f64 = 11.0;
@@ -43,8 +43,8 @@ pub(super) struct Measured {
 
 impl<'a> Face<'a> {
     pub(super) fn new(panel: &'a Panel, x: Range, y: Range, size: (f64, f64)) -> Face<'a> {
-        let mut x_ticks = x.ticks(&panel.x, (size.0 / 62.0) as usize);
         let names = !panel.x.categories.is_empty();
+        let mut x_ticks = fitting_ticks(&x, &panel.x, size.0);
         let slot = size.0 / x_ticks.len().max(1) as f64;
         let aslant = names && x_ticks.iter().any(|t| font::width(&t.label, TICK) + APART > slot);
         if !names {
@@ -70,11 +70,13 @@ impl<'a> Face<'a> {
                 let (place, half) = (self.x.place(t.at).unwrap_or(0.5), font::width(&t.label, TICK) / 2.0);
                 half - self.size.0 * if at_end { 1.0 - place } else { place }
             };
-            let aslant = |t: &Tick| if at_end { 0.0 } else { 0.87 * font::width(&t.label, TICK) - self.slot() / 2.0 };
+            let aslant =
+                |t: &Tick| if at_end { 0.0 } else { 0.87 * font::width(&t.label, TICK) - self.slot() / 2.0 };
             self.x_ticks.iter().map(|t| if self.aslant { aslant(t) } else { over(t) }).fold(0.0, f64::max)
         };
         Measured {
-            left: (self.y_tick_width() + MARK + SPACE + lines_height(&self.y_label, LABEL) + 6.0).max(overhang(false)),
+            left: (self.y_tick_width() + MARK + SPACE + lines_height(&self.y_label, LABEL) + 6.0)
+                .max(overhang(false)),
             right: overhang(true).max(6.0),
             top: lines_height(&self.title, TITLE) + 8.0,
             bottom: self.x_tick_height() + lines_height(&self.x_label, LABEL) + 4.0,
@@ -94,7 +96,14 @@ impl<'a> Face<'a> {
         MARK + SPACE + TICK + if self.aslant { 0.5 * widest } else { 0.0 }
     }
 
-    pub(super) fn draw(&self, svg: &mut Svg, (left, top): (f64, f64), id: &str, number: usize, others: &[String]) {
+    pub(super) fn draw(
+        &self,
+        svg: &mut Svg,
+        (left, top): (f64, f64),
+        id: &str,
+        number: usize,
+        others: &[String],
+    ) {
         let frame = Frame { x: self.x, y: self.y, left, top, size: self.size };
         let clip = format!("{id}-clip{number}");
         self.open(svg, &frame, number);
@@ -106,7 +115,11 @@ impl<'a> Face<'a> {
         svg.open("g", &[("clip-path", &format!("url(#{clip})"))]);
         marks::draw(svg, self.panel, &frame, id, others);
         svg.close();
-        frame.rect(svg, 0.0, &[("class", "rule"), ("fill", "none"), ("stroke", INK), ("stroke-width", "0.8")]);
+        frame.rect(
+            svg,
+            0.0,
+            &[("class", "rule"), ("fill", "none"), ("stroke", INK), ("stroke-width", "0.8")],
+        );
         self.ticks(svg, &frame);
         self.texts(svg, &frame);
         svg.close();
@@ -114,13 +127,7 @@ impl<'a> Face<'a> {
 
     fn open(&self, svg: &mut Svg, frame: &Frame, number: usize) {
         let ((x0, x1), (y0, y1)) = (self.x.ends(), self.y.ends());
-        let place = format!(
-            "{} {} {} {}",
-            px(frame.left),
-            px(frame.top),
-            px(frame.size.0),
-            px(frame.size.1)
-        );
+        let place = format!("{} {} {} {}", px(frame.left), px(frame.top), px(frame.size.0), px(frame.size.1));
         svg.open(
             "g",
             &[
@@ -183,7 +190,9 @@ impl<'a> Face<'a> {
             svg.text((frame.left + w / 2.0, y), LABEL, Anchor::Middle, 0.0, line);
             y += LABEL * LEADING;
         }
-        let mut x = frame.left - MARK - SPACE - self.y_tick_width() - lines_height(&self.y_label, LABEL) + LABEL - 6.0;
+        let mut x = frame.left - MARK - SPACE - self.y_tick_width() - lines_height(&self.y_label, LABEL)
+            + LABEL
+            - 6.0;
         for line in &self.y_label {
             svg.text((x, frame.top + h / 2.0), LABEL, Anchor::Middle, -90.0, line);
             x += LABEL * LEADING;
@@ -242,18 +251,28 @@ fn segment(svg: &mut Svg, a: (f64, f64), b: (f64, f64), class: &str, stroke: &st
     svg.tag("line", &attributes);
 }
 
-/// Takes away labels that would touch the one before.
-fn keep_apart(ticks: &mut [Tick], range: &Range, width: f64) {
+/// As many labels as stand side by side.
+fn fitting_ticks(range: &Range, axis: &Axis, width: f64) -> Vec<Tick> {
+    let most = (width / 50.0) as usize;
+    let fits = |ticks: &Vec<Tick>| !keep_apart(&mut ticks.clone(), range, width);
+    let mut tries = (2..=most.max(2)).rev().map(|room| range.ticks(axis, room));
+    tries.find(fits).unwrap_or_else(|| range.ticks(axis, 2))
+}
+
+/// Takes away labels that would touch the one before; whether there were any.
+fn keep_apart(ticks: &mut [Tick], range: &Range, width: f64) -> bool {
     let mut order: Vec<usize> = (0..ticks.len()).filter(|i| !ticks[*i].label.is_empty()).collect();
     order.sort_by(|a, b| ticks[*a].at.total_cmp(&ticks[*b].at));
-    let mut free = f64::NEG_INFINITY;
+    let (mut free, mut touched) = (f64::NEG_INFINITY, false);
     for i in order {
         let (place, half) =
             (range.place(ticks[i].at).unwrap_or(0.0) * width, font::width(&ticks[i].label, TICK) / 2.0);
         if place - half < free {
             ticks[i].label.clear();
+            touched = true;
         } else {
             free = place + half + APART;
         }
     }
+    touched
 }

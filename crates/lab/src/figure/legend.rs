@@ -30,7 +30,13 @@ impl Key {
     pub(super) fn of(figure: &Figure, others: &[String]) -> Key {
         let mut entries: Vec<Entry> = Vec::new();
         for series in figure.panels.iter().flat_map(|p| &p.series) {
-            if !series.label.is_empty() && entries.iter().all(|e| e.label != series.label) {
+            if let Some(entry) = entries.iter_mut().find(|e| e.label == series.label) {
+                // The fuller sample stands for both.
+                entry.band |= !series.low.is_empty();
+                if entry.mark == Mark::Scatter {
+                    entry.mark = series.mark;
+                }
+            } else if !series.label.is_empty() {
                 entries.push(Entry {
                     label: series.label.clone(),
                     word: series.style.clone(),
@@ -66,7 +72,10 @@ impl Key {
         for (r, row) in rows.iter().enumerate() {
             let (mut x, y) = (left, top + (r as f64 + 0.5) * Key::ROW);
             for entry in row.iter().map(|i| &self.entries[*i]) {
-                svg.open("g", &[("class", "key"), ("data-series", &entry.label), ("data-style", &entry.word)]);
+                svg.open(
+                    "g",
+                    &[("class", "key"), ("data-series", &entry.label), ("data-style", &entry.word)],
+                );
                 entry.sample(svg, (x, y), id);
                 svg.text((x + SAMPLE + 6.0, y + 0.36 * TEXT), TEXT, Anchor::Start, 0.0, &entry.label);
                 svg.close();
