@@ -10,7 +10,7 @@ use std::iter::zip;
 /// Share of a category's slot that its bars fill.
 const FILL: f64 = 0.8;
 
-/// Distributions with no more values show each of them.
+/// Distributions with no more values show each of them beside a narrower box.
 const FEW: usize = 20;
 
 /// Fraction of the golden ratio: its multiples modulo 1 spread evenly.
@@ -130,9 +130,12 @@ fn draw_box(svg: &mut Svg, values: &[f64], frame: &Frame, look: Look<'_>, (middl
     let reach = 1.5 * (q3 - q1);
     let within = || values.iter().copied().filter(|v| (q1 - reach..=q3 + reach).contains(v));
     let (low, high) = (within().fold(q1, f64::min), within().fold(q3, f64::max));
-    let [Some(l), Some(m), Some(r)] = [middle - half, middle, middle + half].map(|x| frame.px(x)) else {
+    let few = values.len() <= FEW;
+    let right = if few { middle + 0.1 * half } else { middle + half };
+    let [Some(l), Some(r), Some(end)] = [middle - half, right, middle + half].map(|x| frame.px(x)) else {
         return;
     };
+    let m = (l + r) / 2.0;
     let down = |v: f64| frame.py(v).unwrap_or(frame.top);
     reach_lines(svg, look, (m, (r - l) / 4.0), [low, q1, q3, high].map(down));
     let [x, y, w, h] = [l, down(q3), r - l, down(q1) - down(q3)].map(px);
@@ -141,10 +144,9 @@ fn draw_box(svg: &mut Svg, values: &[f64], frame: &Frame, look: Look<'_>, (middl
     for (stroke, width) in [(GROUND, "4.4"), (INK, "2")] {
         svg.tag("path", &[("d", &median), ("stroke", stroke), ("stroke-width", width)]);
     }
-    let few = values.len() <= FEW;
     for (i, v) in values.iter().enumerate().filter(|(_, v)| few || !(low..=high).contains(v)) {
-        let spread = if few { (i as f64 * GOLDEN).fract() - 0.5 } else { 0.0 };
-        let (cx, cy) = (px(m + 0.6 * spread * (r - l)), px(down(*v)));
+        let x = if few { r + 5.0 + (i as f64 * GOLDEN).fract() * (end - r - 7.0).max(0.0) } else { m };
+        let (cx, cy) = (px(x), px(down(*v)));
         let ink = [("fill", look.style.color), ("stroke", GROUND), ("stroke-width", "0.6")];
         svg.tag("circle", &[&[("cx", &*cx), ("cy", &*cy), ("r", "2.1")], &ink[..]].concat());
     }
