@@ -89,14 +89,87 @@ fn files_are_what_their_names_say_and_always_the_same() {
     assert_eq!(files, read(&figure::write(&sample(), dir.path(), "fig").unwrap()));
 }
 
-/// Ink in the picture where texts stand: without a font a renderer leaves them out without a word.
+/// Without any one of its texts the picture is another one: without a font a renderer leaves them out without a word.
 #[test]
-fn the_png_shows_its_text() {
-    let mut figure = sample();
-    let with = figure::png(&figure::svg(&figure).unwrap(), 1.0).unwrap();
-    figure.title = "Wᵀ ".repeat(20);
-    let other = figure::png(&figure::svg(&figure).unwrap(), 1.0).unwrap();
-    assert_ne!(with, other);
+fn the_png_shows_every_text() {
+    let svg = figure::svg(&sample()).unwrap();
+    let whole = figure::png(&svg, 0.7).unwrap();
+    let starts: Vec<usize> = svg.match_indices("<text").map(|(i, _)| i).collect();
+    assert!(starts.len() > 40);
+    for start in starts {
+        let end = start + svg[start..].find("</text>").unwrap() + "</text>".len();
+        let without = format!("{}{}", &svg[..start], &svg[end..]);
+        assert_ne!(figure::png(&without, 0.7).unwrap(), whole, "{}", &svg[start..end]);
+    }
+}
+
+/// Values of an attribute of all elements of a name.
+fn attributes(svg: &str, element: &str, name: &str) -> Vec<String> {
+    let value = |tag: &str| {
+        let tag = tag.split_once('>')?.0;
+        Some(tag.split_once(&format!(" {name}=\""))?.1.split_once('"')?.0.to_owned())
+    };
+    svg.split(&format!("<{element} ")).skip(1).filter_map(value).collect()
+}
+
+fn numbers(text: &str) -> Vec<f64> {
+    text.split([' ', ',']).filter_map(|t| t.parse().ok()).collect()
+}
+
+/// Centres of markers on a linear, a logarithmic and a symlog axis, worked out from the stated place of the panel.
+#[test]
+fn points_stand_where_they_should() {
+    let point = |x: Axis, y: Axis, at: (f64, f64)| Panel {
+        x,
+        y,
+        series: vec![Series::new(Mark::Scatter, "bp", "", vec![at.0], vec![at.1])],
+        ..Panel::default()
+    };
+    let linear = || Axis::new("x", "").limits(0.0, 8.0);
+    let log = Axis::new("y", "").scale(Scale::Log).limits(1e-2, 1e2);
+    // log10(1 + 9 / 1) = 1 and log10(1 + 999 / 1) = 3: at 4/6 of the way from -999 to 999.
+    let symlog = Axis::new("y", "").scale(Scale::Symlog { linear: 1.0 }).limits(-999.0, 999.0);
+    let figure = Figure {
+        panels: vec![point(linear(), log, (2.0, 10.0)), point(linear(), symlog, (8.0, 9.0))],
+        ..Figure::default()
+    };
+    let svg = figure::svg(&figure).unwrap();
+    let places: Vec<Vec<f64>> = attributes(&svg, "g", "data-place").iter().map(|p| numbers(p)).collect();
+    let (cx, cy) = (attributes(&svg, "circle", "cx"), attributes(&svg, "circle", "cy"));
+    for (i, (right, up)) in [(0.25, 0.75), (1.0, 4.0 / 6.0)].into_iter().enumerate() {
+        let [left, top, width, height] = places[i][..] else { panic!("{places:?}") };
+        // Two decimals are written, of the place and of the point.
+        assert!((cx[i].parse::<f64>().unwrap() - (left + right * width)).abs() < 0.02, "{cx:?} {places:?}");
+        assert!(
+            (cy[i].parse::<f64>().unwrap() - (top + (1.0 - up) * height)).abs() < 0.02,
+            "{cy:?} {places:?}"
+        );
+    }
+}
+
+/// Accounts of +3, -1 and +2 at one place: bars from 0 to 3, from -1 to 0 and from 3 to 5.
+#[test]
+fn accounts_stack_by_sign() {
+    let stack = |word: &str, y: f64| Series::new(Mark::Stack, word, "", vec![0.0], vec![y]);
+    let panel = Panel {
+        x: Axis::new("layer", "").categories(["1"]),
+        y: Axis::new("change", "").limits(-5.0, 5.0),
+        series: vec![stack("reader", 3.0), stack("writer", -1.0), stack("path", 2.0)],
+        ..Panel::default()
+    };
+    let panel = panel.with_total("sum");
+    assert_eq!(panel.series[3].y, [4.0]);
+    let svg = figure::svg(&Figure { panels: vec![panel], ..Figure::default() }).unwrap();
+    let place = numbers(&attributes(&svg, "g", "data-place")[0]);
+    let inside = svg.split_once("<g clip-path").unwrap().1;
+    let (y, h) = (attributes(inside, "rect", "y"), attributes(inside, "rect", "height"));
+    // Each account is two rectangles, one for its hatching.
+    for (i, (low, high)) in [(0.0, 3.0), (-1.0, 0.0), (3.0, 5.0)].into_iter().enumerate() {
+        let unit = place[3] / 10.0;
+        let (top, height) = (y[2 * i].parse::<f64>().unwrap(), h[2 * i].parse::<f64>().unwrap());
+        assert!((top - (place[1] + (5.0 - high) * unit)).abs() < 0.02, "{y:?} {place:?}");
+        assert!((height - (high - low) * unit).abs() < 0.02, "{h:?} {place:?}");
+    }
 }
 
 #[test]
@@ -127,7 +200,7 @@ fn contradictions_are_refused_by_name() {
     let refuse = |change: fn(&mut Figure), word: &str| {
         let mut figure = sample();
         change(&mut figure);
-        match figure::svg(&figure) {
+        match figure::svg(&figure).map(drop) {
             Err(e @ FigureError::Spec { .. }) => assert!(e.to_string().contains(word), "{e}"),
             other => panic!("{word}: {other:?}"),
         }
@@ -140,7 +213,7 @@ fn contradictions_are_refused_by_name() {
     refuse(|f| f.panels[1].y.scale = Scale::Log, "stacked series need");
     refuse(|f| f.panels[1].series[1].x[0] = 0.5, "same x");
     refuse(|f| f.panels[2].series[0].x[1] = 7.0, "number of a category");
-    refuse(|f| f.panels[0].title = "\u{1F600}".into(), "no sign");
+    refuse(|f| f.panels[0].title = "漢字".into(), "no sign");
 }
 
 #[test]
@@ -154,7 +227,16 @@ fn odd_numbers_are_drawn_or_counted() {
         }],
         ..Figure::default()
     };
-    for y in [vec![], vec![1.0], vec![0.0; 3], vec![1e300, -1e300], vec![5e-324, 1e-310], vec![f64::NAN; 2]] {
+    for y in [
+        vec![],
+        vec![1.0],
+        vec![0.0; 3],
+        vec![1e300, -1e300],
+        vec![f64::MAX, f64::MIN],
+        vec![1.0, 1.0 + f64::EPSILON],
+        vec![5e-324, 1e-310],
+        vec![f64::NAN; 2],
+    ] {
         let svg = figure::svg(&odd(y.clone())).unwrap();
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{y:?}");
         figure::png(&svg, 1.0).unwrap();

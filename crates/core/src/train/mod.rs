@@ -360,6 +360,7 @@ impl Trainer {
         if let Some(flow) = self.flow {
             self.rough_steps = self.flow_step(flow, total)?;
             self.step += 1;
+            self.time = flow.t_end * self.step as f64 / total as f64;
             return Ok(());
         }
         let per_epoch = self.steps_per_epoch();
@@ -534,7 +535,11 @@ impl Trainer {
         }
         self.step = checkpoint.step;
         // Added up in the order of the steps, so that a resumed run has the same bits.
-        self.time = (0..self.step).fold(0.0, |t, s| t + self.updater.lr_at(s, self.total_steps()));
+        let total = self.total_steps();
+        self.time = match self.flow {
+            Some(flow) => flow.t_end * self.step as f64 / total as f64,
+            None => (0..self.step).fold(0.0, |t, s| t + self.updater.lr_at(s, total)),
+        };
         self.batch.epoch = None;
         Ok(())
     }

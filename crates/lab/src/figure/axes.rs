@@ -4,7 +4,7 @@ use super::font;
 use super::layout::{GRID, GROUND, INK, LEADING};
 use super::marks::{self, Frame};
 use super::scale::{Range, Tick};
-use super::spec::{Panel, Side};
+use super::spec::{Axis, Panel, Side};
 use super::svg::{Anchor, Svg, px};
 
 const TICK: f64 = 11.0;
@@ -43,8 +43,8 @@ pub(super) struct Measured {
 
 impl<'a> Face<'a> {
     pub(super) fn new(panel: &'a Panel, x: Range, y: Range, size: (f64, f64)) -> Face<'a> {
-        let mut x_ticks = x.ticks(&panel.x, (size.0 / 62.0) as usize);
         let names = !panel.x.categories.is_empty();
+        let mut x_ticks = fitting_ticks(&x, &panel.x, size.0);
         let slot = size.0 / x_ticks.len().max(1) as f64;
         let aslant = names && x_ticks.iter().any(|t| font::width(&t.label, TICK) + APART > slot);
         if !names {
@@ -251,18 +251,28 @@ fn segment(svg: &mut Svg, a: (f64, f64), b: (f64, f64), class: &str, stroke: &st
     svg.tag("line", &attributes);
 }
 
-/// Takes away labels that would touch the one before.
-fn keep_apart(ticks: &mut [Tick], range: &Range, width: f64) {
+/// As many labels as stand side by side.
+fn fitting_ticks(range: &Range, axis: &Axis, width: f64) -> Vec<Tick> {
+    let most = (width / 50.0) as usize;
+    let fits = |ticks: &Vec<Tick>| !keep_apart(&mut ticks.clone(), range, width);
+    let mut tries = (2..=most.max(2)).rev().map(|room| range.ticks(axis, room));
+    tries.find(fits).unwrap_or_else(|| range.ticks(axis, 2))
+}
+
+/// Takes away labels that would touch the one before; whether there were any.
+fn keep_apart(ticks: &mut [Tick], range: &Range, width: f64) -> bool {
     let mut order: Vec<usize> = (0..ticks.len()).filter(|i| !ticks[*i].label.is_empty()).collect();
     order.sort_by(|a, b| ticks[*a].at.total_cmp(&ticks[*b].at));
-    let mut free = f64::NEG_INFINITY;
+    let (mut free, mut touched) = (f64::NEG_INFINITY, false);
     for i in order {
         let (place, half) =
             (range.place(ticks[i].at).unwrap_or(0.0) * width, font::width(&ticks[i].label, TICK) / 2.0);
         if place - half < free {
             ticks[i].label.clear();
+            touched = true;
         } else {
             free = place + half + APART;
         }
     }
+    touched
 }

@@ -1,5 +1,6 @@
 //! Filled marks: stacked accounts, bars and boxes.
 
+use super::layout::{GROUND, INK};
 use super::marks::{Frame, Look, whiskers};
 use super::spec::{Mark, Panel, Series};
 use super::svg::{Svg, points, px};
@@ -9,7 +10,7 @@ use std::iter::zip;
 /// Share of a category's slot that its bars fill.
 const FILL: f64 = 0.8;
 
-/// Distributions with no more values show each of them.
+/// Distributions with no more values show each of them beside a narrower box.
 const FEW: usize = 20;
 
 /// Fraction of the golden ratio: its multiples modulo 1 spread evenly.
@@ -100,7 +101,7 @@ pub(super) fn draw_bars(
         rect(svg, frame, look, slot(*x, place), (base, *y));
     }
     let unit = frame.px(1.0).unwrap_or(0.0) - frame.px(0.0).unwrap_or(0.0);
-    let dark = Look { style: super::Style { color: super::layout::INK, ..look.style }, ..look };
+    let dark = Look { style: super::Style { color: INK, ..look.style }, ..look };
     whiskers(svg, series, frame, dark, slot(0.0, place).0 * unit);
 }
 
@@ -129,38 +130,35 @@ fn draw_box(svg: &mut Svg, values: &[f64], frame: &Frame, look: Look<'_>, (middl
     let reach = 1.5 * (q3 - q1);
     let within = || values.iter().copied().filter(|v| (q1 - reach..=q3 + reach).contains(v));
     let (low, high) = (within().fold(q1, f64::min), within().fold(q3, f64::max));
-    let (Some(l), Some(m), Some(r)) = (frame.px(middle - half), frame.px(middle), frame.px(middle + half))
-    else {
+    let few = values.len() <= FEW;
+    let right = if few { middle + 0.1 * half } else { middle + half };
+    let [Some(l), Some(r), Some(end)] = [middle - half, right, middle + half].map(|x| frame.px(x)) else {
         return;
     };
-    let [low_px, q1_px, q2_px, q3_px, high_px] =
-        [low, q1, q2, q3, high].map(|v| frame.py(v).unwrap_or(frame.top));
-    let stroke = [("stroke", look.style.color), ("stroke-width", "1.4")];
-    let cap = (r - l) / 4.0;
-    let d = format!(
-        "M{m},{}V{}M{m},{}V{}M{},{}h{w}M{},{}h{w}",
-        px(q1_px),
-        px(low_px),
-        px(q3_px),
-        px(high_px),
-        px(m - cap),
-        px(low_px),
-        px(m - cap),
-        px(high_px),
-        m = px(m),
-        w = px(2.0 * cap),
-    );
-    svg.tag("path", &[&[("d", &*d), ("fill", "none")], &stroke[..]].concat());
-    let [x, y, w, h] = [l, q3_px, r - l, q1_px - q3_px].map(px);
-    let body = [("x", &*x), ("y", &*y), ("width", &*w), ("height", &*h), ("fill", look.style.color)];
-    svg.tag("rect", &[&body[..], &[("fill-opacity", "0.25")], &stroke[..]].concat());
-    let median = format!("M{},{}H{}", px(l), px(q2_px), px(r));
-    svg.tag("path", &[("d", &*median), ("stroke", look.style.color), ("stroke-width", "2.6")]);
-    for (i, v) in values.iter().enumerate().filter(|(_, v)| values.len() <= FEW || !(low..=high).contains(v))
-    {
-        let spread = if values.len() <= FEW { (i as f64 * GOLDEN).fract() - 0.5 } else { 0.0 };
-        let place = [("cx", px(m + 0.6 * spread * (r - l))), ("cy", px(frame.py(*v).unwrap_or(frame.top)))];
-        let [cx, cy] = [&place[0], &place[1]].map(|(k, v)| (*k, v.as_str()));
-        svg.tag("circle", &[cx, cy, ("r", "1.9"), ("fill", look.style.color), ("fill-opacity", "0.8")]);
+    let m = (l + r) / 2.0;
+    let down = |v: f64| frame.py(v).unwrap_or(frame.top);
+    reach_lines(svg, look, (m, (r - l) / 4.0), [low, q1, q3, high].map(down));
+    let [x, y, w, h] = [l, down(q3), r - l, down(q1) - down(q3)].map(px);
+    look.filled(svg, "rect", &[("x", &x), ("y", &y), ("width", &w), ("height", &h)]);
+    let median = format!("M{},{}H{}", px(l), px(down(q2)), px(r));
+    for (stroke, width) in [(GROUND, "4.4"), (INK, "2")] {
+        svg.tag("path", &[("d", &median), ("stroke", stroke), ("stroke-width", width)]);
     }
+    for (i, v) in values.iter().enumerate().filter(|(_, v)| few || !(low..=high).contains(v)) {
+        let x = if few { r + 5.0 + (i as f64 * GOLDEN).fract() * (end - r - 7.0).max(0.0) } else { m };
+        let (cx, cy) = (px(x), px(down(*v)));
+        let ink = [("fill", look.style.color), ("stroke", GROUND), ("stroke-width", "0.6")];
+        svg.tag("circle", &[&[("cx", &*cx), ("cy", &*cy), ("r", "2.1")], &ink[..]].concat());
+    }
+}
+
+/// Whiskers from the box to the last values within reach, with caps of `cap` on both sides.
+fn reach_lines(svg: &mut Svg, look: Look<'_>, (middle, cap): (f64, f64), [low, q1, q3, high]: [f64; 4]) {
+    let arm = |from: f64, to: f64| {
+        let (m, l, r) = (px(middle), px(middle - cap), px(middle + cap));
+        format!("M{m},{}V{}M{l},{}H{r}", px(from), px(to), px(to))
+    };
+    let d = arm(q1, low) + &arm(q3, high);
+    let stroke = [("fill", "none"), ("stroke", look.style.color), ("stroke-width", "1.4")];
+    svg.tag("path", &[&[("d", &*d)], &stroke[..]].concat());
 }

@@ -30,7 +30,13 @@ impl Key {
     pub(super) fn of(figure: &Figure, others: &[String]) -> Key {
         let mut entries: Vec<Entry> = Vec::new();
         for series in figure.panels.iter().flat_map(|p| &p.series) {
-            if !series.label.is_empty() && entries.iter().all(|e| e.label != series.label) {
+            if let Some(entry) = entries.iter_mut().find(|e| e.label == series.label) {
+                // The fuller sample stands for both.
+                entry.band |= !series.low.is_empty();
+                if entry.mark == Mark::Scatter {
+                    entry.mark = series.mark;
+                }
+            } else if !series.label.is_empty() {
                 entries.push(Entry {
                     label: series.label.clone(),
                     word: series.style.clone(),

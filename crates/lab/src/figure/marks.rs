@@ -182,10 +182,9 @@ impl Look<'_> {
         let (l, r) = (px(x - 3.0), px(x + 3.0));
         let (x, low, high) = (px(x), px(low), px(high));
         let d = format!("M{x},{low}V{high}M{l},{low}H{r}M{l},{high}H{r}");
-        svg.tag(
-            "path",
-            &[("d", &d), ("fill", "none"), ("stroke", self.style.color), ("stroke-width", "1.2")],
-        );
+        for (stroke, width) in [(GROUND, "2.6"), (self.style.color, "1.2")] {
+            svg.tag("path", &[("d", &d), ("fill", "none"), ("stroke", stroke), ("stroke-width", width)]);
+        }
     }
 }
 

@@ -18,10 +18,19 @@ pub(super) struct Tick {
     pub(super) label: String,
 }
 
+/// Numbers beyond have no place on a linear axis.
+const HUGE: f64 = 1e300;
+
+/// Ranges below this share of their ends, or this long, are treated as one number.
+const NARROW: f64 = 1e-12;
+const TINY: f64 = 1e-300;
+
 impl Scale {
     /// The number on a linear axis; none if it has no place.
     fn transform(self, v: f64) -> Option<f64> {
         let t = match self {
+            // Differences of larger numbers may overflow.
+            Scale::Linear if v.abs() > HUGE => return None,
             Scale::Linear => v,
             Scale::Log if v <= 0.0 => return None,
             Scale::Log => v.log10(),
@@ -51,10 +60,11 @@ impl Range {
             Some(ends.map_or((t, t), |(a, b)| (a.min(t), b.max(t))))
         });
         let (lo, hi) = found.unwrap_or((0.0, 1.0));
+        let largest = lo.abs().max(hi.abs());
         let margin = match hi - lo {
-            0.0 if scale == Scale::Linear && lo != 0.0 => 0.1 * lo.abs(),
-            0.0 => 0.5,
-            length => pad * length,
+            length if length > (NARROW * largest).max(TINY) => pad * length,
+            _ if scale == Scale::Linear && largest > 10.0 * TINY => 0.1 * largest,
+            _ => 0.5,
         };
         let end = |fixed: Option<f64>, t: f64, by: f64| match fixed.and_then(|v| scale.transform(v)) {
             Some(t) => t,
@@ -128,7 +138,7 @@ impl Range {
         if last - first < 1 {
             return self.within_decade(room);
         }
-        let stride = (last - first + 1).div_euclid(room.max(2) as i32 + 1) + 1;
+        let stride = ((last - first + 1) as usize).div_ceil(room.max(2) + 1) as i32;
         let plain = first >= -3 && last <= 4;
         let mut ticks = Vec::new();
         for k in first - 1..=last {
@@ -160,7 +170,7 @@ impl Range {
             return self.even(room);
         }
         let sides = if a < 0.0 && b > 0.0 { 2 } else { 1 };
-        let stride = ((last - first + 1) * sides).div_euclid(room.max(3) as i32) + 1;
+        let stride = ((last - first + 1) as usize * sides).div_ceil(room.max(3)) as i32;
         let plain = first >= -2 && last <= 3;
         let mut ticks = vec![Tick { at: 0.0, label: "0".into() }];
         for k in first..=last {
@@ -175,10 +185,10 @@ impl Range {
     }
 }
 
-/// 1, 2 or 5 times a power of ten, at least `rough`.
+/// 1, 2 or 5 times a power of ten, about `rough` or more.
 fn nice_step(rough: f64) -> f64 {
     let unit = 10f64.powf(rough.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0].into_iter().find(|m| m * unit >= rough * (1.0 - 1e-9));
+    let step = [1.0, 2.0, 5.0, 10.0].into_iter().find(|m| m * unit >= 0.75 * rough);
     step.unwrap_or(10.0) * unit
 }
 

@@ -85,7 +85,8 @@ pub enum Mark {
     /// Markers with whiskers from `low` to `high`.
     Scatter,
     /// An account stacked on the other `Stack` series of the panel: positive parts up, negative parts down. Areas on a
-    /// numeric axis (all series must have the same `x`), bars on one with categories.
+    /// numeric axis (all series must have the same `x`), bars on one with categories. Heights add up by eye on a linear
+    /// y axis only.
     Stack,
     /// Bars from 0 side by side at the categories, with whiskers from `low` to `high`.
     Bar,
@@ -205,13 +206,14 @@ impl Series {
 }
 
 impl Panel {
-    /// Adds the sum of the `Stack` series as a line.
+    /// Adds the sum of the `Stack` series, as a line or, at categories, as points.
     pub fn with_total(mut self, label: &str) -> Panel {
         let stacked = || self.series.iter().filter(|s| s.mark == Mark::Stack);
         let x = stacked().next().map(|s| s.x.clone()).unwrap_or_default();
         let sum = |i: usize| stacked().filter_map(|s| s.y.get(i)).sum();
         let y = (0..x.len()).map(sum).collect();
-        self.series.push(Series::new(Mark::Line, "total", label, x, y));
+        let mark = if self.x.categories.is_empty() { Mark::Line } else { Mark::Scatter };
+        self.series.push(Series::new(mark, "total", label, x, y));
         self
     }
 
