@@ -16,20 +16,33 @@ Nothing here prints, and nothing here knows about networks. Everything random co
 `Rng::new(seed).child("data")` split by purpose, so that one option never disturbs the draws of another.
 */
 
+mod archive;
+mod augment;
 mod config;
 mod contact;
 mod dataset;
+mod decoded;
 mod dirs;
 mod error;
 pub mod fetch;
 mod idx;
 mod load;
 mod names;
+mod picture;
 mod record;
 mod registry;
 mod select;
 mod sets;
 
+/// The real data of this machine, for tests: `$REALIGN_DATA`, or a folder beside the project.
+#[cfg(test)]
+fn real_data() -> Option<std::path::PathBuf> {
+    let beside = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let dir = std::env::var_os("REALIGN_DATA").map_or(beside, std::path::PathBuf::from);
+    dir.is_dir().then_some(dir)
+}
+
+pub use augment::Augment;
 pub use config::{ClassChoice, DataConfig, common_options, parse_config};
 pub use contact::contact_sheet;
 pub use dataset::{Dataset, Features, Targets};
