@@ -105,3 +105,32 @@ fn named(folder: &Path, name: &str) -> Option<PathBuf> {
     }
     [name, name.trim_end_matches(".gz")].iter().map(|n| folder.join(n)).find(|p| p.is_file())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_layouts_are_files_folders_and_patterns() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str| std::fs::write(dir.path().join(name), "").unwrap();
+        ["a.bin", "b.bin.gz", "set-2.zip", "set-1.zip", "set-1.tar"].map(write);
+        std::fs::create_dir(dir.path().join("folder")).unwrap();
+        let found =
+            |name: &str| named(dir.path(), name).map(|p| p.file_name().unwrap().to_str().unwrap().to_owned());
+        for (name, expected) in [
+            ("a.bin.gz", Some("a.bin")),
+            ("b.bin.gz", Some("b.bin.gz")),
+            ("c.bin.gz", None),
+            ("folder/", Some("folder")),
+            ("folder", None),
+            ("a.bin/", None),
+            ("set*.zip", Some("set-1.zip")),
+            ("set-1.zip*.zip", None),
+            ("x*.zip", None),
+        ] {
+            assert_eq!(found(name).as_deref(), expected, "{name}");
+        }
+        assert_eq!(named(&dir.path().join("nowhere"), "set*.zip"), None);
+    }
+}

@@ -5,7 +5,8 @@ The cast: an [`Entry`] of the [`registry`] says what a data set is, which option
 [`parse_config`] turns a `[data]` table into a checked [`DataConfig`]; [`load`] builds or reads the data set, applies
 the options that every data set has and hands back a [`Bundle`]: a train
 [`Dataset`], perhaps a validation and a test one, and the [`DataRecord`] that lets any other program choose the same
-examples again. [`Dataset::gather`] copies a batch, normalised, into a tensor without allocating.
+examples again. [`Dataset::gather`] copies a batch, normalised, into a tensor without allocating;
+[`Bundle::gather_train`] does so for training, where images may be changed at random ([`Augment`]).
 
 Real data sets are found on disk by [`Dirs`], downloaded by [`fetch::fetch`] and checked by [`fetch::verify`];
 [`contact_sheet`] draws a few examples per class as a PNG.
