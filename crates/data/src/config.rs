@@ -6,7 +6,7 @@ options of one data set lie in the same table as the common ones and are checked
 */
 
 use crate::registry::{Allowed, Entry, OptionDoc, registry, unknown};
-use crate::{ConfigError, names};
+use crate::{Augment, ConfigError, names};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -27,6 +27,9 @@ pub struct DataConfig {
     /// Move this many train examples, drawn by seed, into a validation set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation: Option<usize>,
+    /// Random changes of images in training batches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub augment: Option<Augment>,
     /// Subtract the mean and divide by the standard deviation of the full train set, per channel.
     pub normalize: bool,
     /// Seed of everything random about the data; the run's seed when `None`.
@@ -87,6 +90,10 @@ impl Options {
         self.want(name, Value::as_bool)
     }
 
+    pub(crate) fn path(&self, name: &str) -> &str {
+        self.want(name, Value::as_str)
+    }
+
     pub(crate) fn word(&self, name: &str) -> &str {
         self.want(name, Value::as_str)
     }
@@ -124,6 +131,13 @@ const COMMON: &[OptionDoc] = &[
         default: "none",
         meaning: "move this many train examples, drawn by seed, into a validation set",
         allowed: Allowed::Size(1, MANY),
+    },
+    OptionDoc {
+        name: "augment",
+        default: "none",
+        meaning: "images, in training batches only, e.g. { pad = 4, flip = true }: crop at random after padding with black, \
+                  mirror left and right with probability 1/2",
+        allowed: Allowed::Augment,
     },
     OptionDoc {
         name: "normalize",
@@ -175,6 +189,7 @@ pub fn parse_config(mut table: Table) -> Result<DataConfig, ConfigError> {
         classes: common("classes")?.as_ref().map(as_choice),
         label_noise: common("label_noise")?.and_then(|v| v.as_float()).unwrap_or(0.0),
         validation: common("validation")?.as_ref().and_then(as_size),
+        augment: common("augment")?.map(Augment::parse).transpose()?,
         normalize: common("normalize")?.and_then(|v| v.as_bool()).unwrap_or(true),
         seed: common("seed")?.as_ref().and_then(as_size).map(|s| s as u64),
         options: Options(options),
@@ -253,6 +268,10 @@ fn check(doc: &OptionDoc, value: Value) -> Result<Value, ConfigError> {
             }
             None => wrong(format!("one of the words {}", words.join(", "))),
         },
+        // A table with keys of its own: its parser names the key that is wrong.
+        Allowed::Augment => Augment::parse(value.clone()).map(|_| value),
+        Allowed::Path if value.as_str().is_some_and(|s| !s.is_empty()) => Ok(value),
+        Allowed::Path => wrong("a path in quotes".into()),
         Allowed::Classes if class_choice(&value).is_some() => Ok(value),
         Allowed::Classes => {
             wrong("a number of classes (at least 1) or a list of different labels, like [0, 3, 7]".into())

@@ -71,3 +71,15 @@ fn data_that_do_not_fit_in_memory_are_refused() {
         assert!(error.starts_with("data.train_size: 100000000 examples of 1000000 values"), "{error}");
     }
 }
+
+#[test]
+fn augmentation_is_written_out_whole() {
+    let config = parse("name = 'glyphs'\naugment = { flip = true }\nclasses = 10").unwrap();
+    assert_eq!(config.augment, Some(Augment { pad: 0, flip: true }));
+    let text = toml::to_string(&config).unwrap();
+    assert!(text.contains("pad = 0") && text.contains("flip = true"), "{text}");
+    assert_eq!(toml::from_str::<DataConfig>(&text).unwrap(), config);
+    for (text, key) in [("augment = 4", "augment"), ("augment = { pad = 'x' }", "augment.pad")] {
+        assert_eq!(parse(&format!("name = 'glyphs'\n{text}")).unwrap_err().key, key);
+    }
+}

@@ -6,6 +6,7 @@ gathered, through a table of 256 entries per channel. Computed in f64 and rounde
 nothing but the pixel, the channel's constants and the dtype.
 */
 
+use crate::augment::View;
 use realign_tensor::{Element, Shape, Tensor, dispatch};
 
 /// Examples of one split.
@@ -98,6 +99,34 @@ impl Dataset {
     /// If the shape of `x` does not fit or an index is not below [`Dataset::len`].
     #[track_caller]
     pub fn gather(&self, indices: &[usize], x: &mut Tensor) {
+        let width = self.check_gather(indices, x);
+        dispatch!(x.dtype(), T => self.fill(indices, x.as_mut_slice::<T>(), width));
+    }
+
+    /// [`Dataset::gather`] of images, row r changed by `view(r)`.
+    #[track_caller]
+    pub(crate) fn gather_views(&self, indices: &[usize], x: &mut Tensor, view: impl Fn(usize) -> View) {
+        let size = self.check_gather(indices, x);
+        let (Features::U8 { pixels, mean, sd }, &[_, height, width]) =
+            (&self.features, self.example_shape.dims())
+        else {
+            panic!("only images can be augmented, not {}", self.name);
+        };
+        let plane = height * width;
+        dispatch!(x.dtype(), T => {
+            for (c, (&mean, &sd)) in mean.iter().zip(sd).enumerate() {
+                let table = table::<T>(mean, sd);
+                for (r, (row, &i)) in x.as_mut_slice::<T>().chunks_exact_mut(size).zip(indices).enumerate() {
+                    let source = &pixels[i * size + c * plane..][..plane];
+                    view(r).fill(source, height, width, &table, &mut row[c * plane..][..plane]);
+                }
+            }
+        });
+    }
+
+    /// Panics unless `indices` can be gathered into `x`; the number of inputs of one example.
+    #[track_caller]
+    fn check_gather(&self, indices: &[usize], x: &Tensor) -> usize {
         let width = self.features_per_example();
         let (rows, cols) = (x.rows(), x.cols());
         assert!(
@@ -112,7 +141,7 @@ impl Dataset {
         if let Some(bad) = indices.iter().find(|&&i| i >= n) {
             panic!("gather: example {bad} of {n} in {}", self.name);
         }
-        dispatch!(x.dtype(), T => self.fill(indices, x.as_mut_slice::<T>(), width));
+        width
     }
 
     fn fill<T: Element>(&self, indices: &[usize], x: &mut [T], width: usize) {

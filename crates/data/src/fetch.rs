@@ -9,8 +9,9 @@ attempt.
 
 mod download;
 
-use crate::registry::{Download, Entry, RemoteFile};
-use crate::{DataError, Dirs, dirs, entry, idx};
+use crate::dirs::Found;
+use crate::registry::{Download, Entry, Kind, RemoteFile};
+use crate::{DataError, Dirs, Source, SourceFile, dirs, entry, idx};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -107,6 +108,13 @@ pub struct FileReport {
 pub enum FileStatus {
     /// Size and SHA-256 are those of the published file or of its unpacked content.
     Good,
+    /// The size is that of the published file; no SHA-256 is published.
+    SizeOnly,
+    /// A layout or a cut for which nothing is published; every example of it could be read.
+    Readable {
+        /// Size and SHA-256 on disk.
+        found: String,
+    },
     /// In none of the searched folders.
     Missing,
     /// There, but something else.
@@ -118,20 +126,76 @@ pub enum FileStatus {
     },
 }
 
-/// Compares the files of data set `name` that [`crate::load`] would read with the published sizes and SHA-256.
+impl FileStatus {
+    /// Whether nothing is wrong, as far as can be told.
+    pub fn is_good(&self) -> bool {
+        !matches!(self, FileStatus::Missing | FileStatus::Bad { .. })
+    }
+}
+
+/// How much of a data set is on disk, told from file names alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// All files.
+    Whole,
+    /// Some files.
+    Part,
+    /// No file.
+    None,
+}
+
+/// How much of data set `name` is on disk; reads no file.
 ///
 /// # Errors
-/// For an unknown or procedural data set, or a file that cannot be read.
+/// For an unknown data set or one without published files.
+pub fn presence(name: &str, dirs: &Dirs) -> Result<Presence, DataError> {
+    let entry = entry(name)?;
+    let download = files_of(entry)?;
+    let folders = dirs::folders(download, dirs);
+    Ok(match dirs::find(entry, download, dirs) {
+        Ok(_) => Presence::Whole,
+        Err(_) if folders.iter().any(|d| download.files.iter().any(|f| dirs::locate(d, f).is_some())) => {
+            Presence::Part
+        }
+        Err(_) => Presence::None,
+    })
+}
+
+/// Compares the files of data set `name` that [`crate::load`] would read with the published sizes and SHA-256. Where nothing
+/// is published (another layout, a cut), every example is read instead.
+///
+/// # Errors
+/// For an unknown data set or one without published files, or a file that cannot be read or is damaged.
 pub fn verify(name: &str, dirs: &Dirs) -> Result<Vec<FileReport>, DataError> {
     let entry = entry(name)?;
     let download = files_of(entry)?;
     let folders = dirs::folders(download, dirs);
     let anywhere = |file: &RemoteFile| folders.iter().find_map(|f| dirs::locate(f, file));
     let paths: Vec<Option<PathBuf>> = match dirs::find(entry, download, dirs) {
-        Ok(paths) => paths.into_iter().map(Some).collect(),
+        Ok(Found { layout: 0, paths }) => paths.into_iter().map(Some).collect(),
+        Ok(found) => return readable(name, &found, dirs),
         Err(_) => download.files.iter().map(anywhere).collect(),
     };
     download.files.iter().zip(paths).map(|(file, path)| report(file, path)).collect()
+}
+
+/// Reports on files of another layout, after reading all of them.
+fn readable(name: &str, found: &Found, dirs: &Dirs) -> Result<Vec<FileReport>, DataError> {
+    let bundle = crate::load(&crate::DataConfig::new(name)?, 0, dirs)?;
+    let Source::Files(files) = &bundle.record.source else { return Ok(Vec::new()) };
+    let report = |(path, file): (&PathBuf, &SourceFile)| FileReport {
+        file: path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
+        path: Some(path.clone()),
+        status: FileStatus::Readable { found: describe(file.bytes, &file.sha256) },
+    };
+    Ok(found.paths.iter().zip(files).map(report).collect())
+}
+
+fn describe(bytes: u64, sha256: &str) -> String {
+    match sha256 {
+        "" => format!("{bytes} bytes (no SHA-256 is published)"),
+        _ => format!("{bytes} bytes, SHA-256 {sha256}"),
+    }
 }
 
 fn report(file: &RemoteFile, path: Option<PathBuf>) -> Result<FileReport, DataError> {
@@ -144,17 +208,18 @@ fn report(file: &RemoteFile, path: Option<PathBuf>) -> Result<FileReport, DataEr
 
 fn status(file: &RemoteFile, path: &Path) -> Result<FileStatus, DataError> {
     let (bytes, sha256) = fingerprint(path)?;
-    let packed = bytes == file.bytes && sha256 == file.sha256;
-    Ok(if packed || sha256 == file.unpacked_sha256 {
-        FileStatus::Good
+    Ok(if sha256 == file.unpacked_sha256 || file.is(bytes, &sha256) {
+        if file.sha256.is_empty() { FileStatus::SizeOnly } else { FileStatus::Good }
     } else {
-        let describe = |bytes: u64, sha256: &str| format!("{bytes} bytes, SHA-256 {sha256}");
         FileStatus::Bad { expected: describe(file.bytes, file.sha256), found: describe(bytes, &sha256) }
     })
 }
 
 fn files_of(entry: &'static Entry) -> Result<&'static Download, DataError> {
-    let message = || "it is made from its seed, so there are no files".to_owned();
+    let message = || match entry.kind {
+        Kind::Procedural => "it is made from its seed, so there are no files".to_owned(),
+        Kind::Real => "its files are your own, so nothing is published about them".to_owned(),
+    };
     entry
         .download
         .as_ref()
@@ -162,7 +227,7 @@ fn files_of(entry: &'static Entry) -> Result<&'static Download, DataError> {
 }
 
 /// Size and SHA-256 of a file, read in pieces.
-fn fingerprint(path: &Path) -> Result<(u64, String), DataError> {
+pub(crate) fn fingerprint(path: &Path) -> Result<(u64, String), DataError> {
     let wrap = |e| DataError::io(path, e);
     let mut file = File::open(path).map_err(wrap)?;
     let (mut hasher, mut size, mut piece) = (Sha256::new(), 0, vec![0; 1 << 16]);

@@ -1,7 +1,7 @@
 //! From a checked config to data in memory.
 
 use crate::registry::{Entry, Request};
-use crate::{DataConfig, DataError, DataRecord, Dataset, Dirs, config, entry, select};
+use crate::{Augment, DataConfig, DataError, DataRecord, Dataset, Dirs, config, entry, select};
 use realign_tensor::Rng;
 
 /// A data set ready to train on.
@@ -17,6 +17,8 @@ pub struct Bundle {
     pub clean_train_labels: Option<Vec<u32>>,
     /// Name of every class of the run, in label order; empty for real targets.
     pub class_names: Vec<String>,
+    /// How images of training batches are changed at random; `None` = not at all.
+    pub augment: Option<Augment>,
     /// What was chosen and changed; goes to `data.json`.
     pub record: DataRecord,
 }

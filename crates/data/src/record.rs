@@ -1,6 +1,8 @@
 //! What a run writes into `data.json`, so that any other program can choose the same examples again.
 
+use crate::{DataError, fetch};
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 
 /// Where the examples came from and which of them were used.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,6 +21,8 @@ pub struct DataRecord {
     pub test_indices: Option<Vec<usize>>,
     /// Original labels of the kept classes; class k of the run is `kept_classes[k]`. Empty without classes.
     pub kept_classes: Vec<u32>,
+    /// Their names, in the same order.
+    pub class_names: Vec<String>,
     /// Train labels changed by label noise.
     pub changed_labels: Vec<ChangedLabel>,
     /// Whether features were normalised.
@@ -48,6 +52,14 @@ pub struct SourceFile {
     pub bytes: u64,
     /// SHA-256 of the file on disk, in hexadecimal.
     pub sha256: String,
+}
+
+impl SourceFile {
+    /// A file as it lies on disk.
+    pub(crate) fn of(path: &Path) -> Result<SourceFile, DataError> {
+        let (bytes, sha256) = fetch::fingerprint(path)?;
+        Ok(SourceFile { path: path.display().to_string(), bytes, sha256 })
+    }
 }
 
 /// One label changed by label noise.

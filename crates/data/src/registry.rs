@@ -69,6 +69,10 @@ pub enum Allowed {
     Word(&'static [&'static str]),
     /// A number of classes or a list of labels.
     Classes,
+    /// The path of a folder or file.
+    Path,
+    /// A table of [`crate::Augment`].
+    Augment,
 }
 
 /// The files of a real data set and where to get them.
@@ -82,6 +86,9 @@ pub struct Download {
     pub mirrors: &'static [&'static str],
     /// The files.
     pub files: &'static [RemoteFile],
+    /// Other layouts that are read too, each the names of files of one folder, plain or `.gz`; a name that ends with `/` is
+    /// a folder, and one `*` stands for any characters. Nothing is published to compare them with.
+    pub layouts: &'static [&'static [&'static str]],
 }
 
 /// One published file.
@@ -91,10 +98,17 @@ pub struct RemoteFile {
     pub name: &'static str,
     /// Size in bytes.
     pub bytes: u64,
-    /// SHA-256 in hexadecimal.
+    /// SHA-256 in hexadecimal; empty where none is published, and then the size alone is compared.
     pub sha256: &'static str,
-    /// SHA-256 of the unpacked file.
+    /// SHA-256 of the unpacked file; empty when it is an archive.
     pub unpacked_sha256: &'static str,
+}
+
+impl RemoteFile {
+    /// Whether a file of this size and SHA-256 is the published one, as far as that can be told.
+    pub(crate) fn is(&self, bytes: u64, sha256: &str) -> bool {
+        bytes == self.bytes && (self.sha256.is_empty() || sha256 == self.sha256)
+    }
 }
 
 /// What a data set is built from.
@@ -112,6 +126,15 @@ pub(crate) struct Raw {
     pub(crate) train: Dataset,
     pub(crate) test: Option<Dataset>,
     pub(crate) source: Source,
+    /// Official labels (ascending) and names of the classes that the files hold; `None` = all those of the entry.
+    pub(crate) classes: Option<Vec<(u32, String)>>,
+}
+
+impl Raw {
+    /// A data set that holds every class of its entry.
+    pub(crate) fn whole(train: Dataset, test: Option<Dataset>, source: Source) -> Raw {
+        Raw { train, test, source, classes: None }
+    }
 }
 
 /// All data sets.

@@ -27,8 +27,12 @@ pub(crate) fn apply(
     seed: u64,
     rng: &Rng,
 ) -> Result<Bundle, DataError> {
-    let Raw { mut train, mut test, source } = raw;
-    let kept = kept_classes(config, &train, rng)?;
+    if let Some(augment) = &config.augment {
+        augment.check(&raw.train)?;
+    }
+    let Raw { mut train, mut test, source, classes } = raw;
+    let there = classes.unwrap_or_else(|| all_classes(entry, &train));
+    let kept = kept_classes(config, &train, &there, rng)?;
     let whole = train.len();
     let mut here: Vec<usize> = of_classes(&train, &kept);
     if here.is_empty() {
@@ -63,6 +67,8 @@ pub(crate) fn apply(
         Features::U8 { mean, sd, .. } => (mean.clone(), sd.clone()),
         Features::F64(_) => (Vec::new(), Vec::new()),
     };
+    let name_of = |l: &u32| there.binary_search_by_key(l, |(l, _)| *l).map(|i| there[i].1.clone());
+    let class_names: Vec<String> = kept.iter().filter_map(|l| name_of(l).ok()).collect();
     let record = DataRecord {
         name: entry.name.to_owned(),
         source,
@@ -74,19 +80,28 @@ pub(crate) fn apply(
         normalize: config.normalize,
         mean,
         sd,
-        kept_classes: kept.clone(),
+        kept_classes: kept,
+        class_names: class_names.clone(),
     };
-    let class_names = kept.iter().map(|&l| class_name(entry, l)).collect();
     let clean_train_labels = if config.label_noise > 0.0 { clean } else { None };
-    Ok(Bundle { train, validation, test, clean_train_labels, class_names, record })
+    Ok(Bundle { train, validation, test, clean_train_labels, class_names, augment: config.augment, record })
 }
 
-fn class_name(entry: &Entry, label: u32) -> String {
-    entry.class_names.get(label as usize).map_or_else(|| label.to_string(), |&s| s.to_owned())
+/// Every label of the data set with its name; empty for real targets.
+fn all_classes(entry: &Entry, train: &Dataset) -> Vec<(u32, String)> {
+    let name =
+        |label: usize| entry.class_names.get(label).map_or_else(|| label.to_string(), |&s| s.to_owned());
+    (0..train.classes().unwrap_or(0)).map(|l| (l as u32, name(l))).collect()
 }
 
-/// Original labels of the kept classes, ascending; empty for real targets.
-fn kept_classes(config: &DataConfig, train: &Dataset, rng: &Rng) -> Result<Vec<u32>, DataError> {
+/// Original labels of the kept classes, ascending; empty for real targets. `there` are the classes that the files hold: a
+/// random choice is the beginning of one random order of all classes, filtered by what is there.
+fn kept_classes(
+    config: &DataConfig,
+    train: &Dataset,
+    there: &[(u32, String)],
+    rng: &Rng,
+) -> Result<Vec<u32>, DataError> {
     let Some(n) = train.classes() else {
         let unfit = |key: &str| {
             let message =
@@ -99,15 +114,32 @@ fn kept_classes(config: &DataConfig, train: &Dataset, rng: &Rng) -> Result<Vec<u
             _ => Ok(Vec::new()),
         };
     };
-    let all: Vec<u32> = (0..n as u32).collect();
-    let Some(choice) = &config.classes else { return Ok(all) };
+    let is_there = |label: &u32| there.binary_search_by_key(label, |(l, _)| *l).is_ok();
+    let Some(choice) = &config.classes else { return Ok(there.iter().map(|(l, _)| *l).collect()) };
     check_choice(choice, n, &config.name)?;
     let mut kept = match choice {
         ClassChoice::List(labels) => labels.clone(),
         ClassChoice::Count(k) => {
-            rng.child("classes").permutation(n)[..*k].iter().map(|&c| c as u32).collect()
+            let order = rng.child("classes").permutation(n).into_iter().map(|c| c as u32);
+            let kept: Vec<u32> = order.filter(is_there).take(*k).collect();
+            if kept.len() < *k {
+                let (name, held) = (&config.name, there.len());
+                let message =
+                    format!("{k} classes asked for; the files of data set \"{name}\" hold {held} of {n}");
+                return Err(ConfigError::new("classes", message).into());
+            }
+            kept
         }
     };
+    if let Some(label) = kept.iter().find(|l| !is_there(l)) {
+        let held: Vec<String> = there.iter().map(|(l, _)| l.to_string()).collect();
+        let message = format!(
+            "class {label} is not in the files of data set \"{}\"; they hold {}",
+            config.name,
+            held.join(", ")
+        );
+        return Err(ConfigError::new("classes", message).into());
+    }
     kept.sort_unstable();
     Ok(kept)
 }

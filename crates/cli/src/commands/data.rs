@@ -5,7 +5,7 @@ use crate::exit::{self, UserError};
 use crate::output;
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use realign_data::fetch::{FileProgress, FileStatus, State};
+use realign_data::fetch::{FileProgress, FileStatus, Presence, State};
 use realign_data::{Dirs, Entry, Kind, fetch};
 use serde_json::json;
 use std::io::IsTerminal;
@@ -28,15 +28,14 @@ pub(crate) fn data(args: DataArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn list(dirs: &Dirs, json: bool) -> anyhow::Result<ExitCode> {
-    let state = |e: &Entry| match e.kind {
-        Kind::Procedural => Ok("built in"),
-        Kind::Real => {
-            fetch::verify(e.name, dirs).map(|files| match files.iter().filter(|f| f.path.is_some()).count() {
-                0 => "not here",
-                n if n == files.len() => "on disk",
-                _ => "incomplete",
-            })
-        }
+    let state = |e: &Entry| match (e.kind, &e.download) {
+        (Kind::Procedural, _) => Ok("built in"),
+        (Kind::Real, None) => Ok("your own"),
+        (Kind::Real, Some(_)) => fetch::presence(e.name, dirs).map(|presence| match presence {
+            Presence::None => "not here",
+            Presence::Whole => "on disk",
+            Presence::Part => "incomplete",
+        }),
     };
     let mut rows = Vec::new();
     for entry in realign_data::registry() {
@@ -113,7 +112,7 @@ fn download(dirs: &Dirs, name: &str, mirrors: &[String], quiet: bool) -> anyhow:
             }
             State::Downloading { .. } => {}
             State::Present => say("already there"),
-            State::Verified => say("downloaded, size and SHA-256 are right"),
+            State::Verified => say("downloaded, size and SHA-256 (where one is published) are right"),
             State::Failed { from, reason } => say(&format!("{from}: {reason}")),
         }
     };
@@ -127,7 +126,7 @@ fn download(dirs: &Dirs, name: &str, mirrors: &[String], quiet: bool) -> anyhow:
 
 fn verify(dirs: &Dirs, name: &str, json: bool) -> anyhow::Result<ExitCode> {
     let reports = fetch::verify(name, dirs)?;
-    let good = reports.iter().all(|r| r.status == FileStatus::Good);
+    let good = reports.iter().all(|r| r.status.is_good());
     if json {
         output::json(&json!({ "name": name, "good": good, "files": reports }))?;
     } else {
@@ -135,6 +134,10 @@ fn verify(dirs: &Dirs, name: &str, json: bool) -> anyhow::Result<ExitCode> {
             let place = r.path.as_deref().map_or_else(|| r.file.clone(), |p| p.display().to_string());
             let verdict = match &r.status {
                 FileStatus::Good => "good".to_owned(),
+                FileStatus::SizeOnly => "size is right; no SHA-256 is published".to_owned(),
+                FileStatus::Readable { found } => {
+                    format!("readable; another layout or a cut than the published files: {found}")
+                }
                 FileStatus::Missing => "missing".to_owned(),
                 FileStatus::Bad { expected, found } => format!("BAD: expected {expected}; found {found}"),
             };

@@ -337,7 +337,8 @@ impl Trainer {
         let n = self.data.train.len();
         let range = self.batch.select(step, &self.plan, n, &self.root);
         let indices = &self.batch.order[range];
-        self.data.train.gather(indices, self.trace.input_mut(indices.len()));
+        let augment = self.root.child("augment").at(self.step);
+        self.data.gather_train(indices, self.trace.input_mut(indices.len()), &augment);
         let target =
             fill_target(&self.data.train.targets, indices, &mut self.batch.labels, &mut self.batch.values);
         let noise = self.root.child("noise").at(step);

@@ -37,6 +37,7 @@ pub fn bundle(n: usize, dim: usize, classes: usize, seed: u64) -> Bundle {
         validation: None,
         clean_train_labels: None,
         class_names: vec![],
+        augment: None,
         record,
     }
 }

@@ -166,7 +166,7 @@ fn is_good(file: &RemoteFile, path: &Path) -> Result<bool, DataError> {
         return Ok(false);
     }
     let (bytes, sha256) = fingerprint(path)?;
-    Ok(bytes == file.bytes && sha256 == file.sha256)
+    Ok(file.is(bytes, &sha256))
 }
 
 /// A file on its way, locked against other processes.
@@ -217,7 +217,7 @@ impl Part {
     fn finish(&mut self, file: &RemoteFile, target: &Path, begun: u64) -> Result<(), Failure> {
         self.file.sync_all().map_err(|e| self.disk(e))?;
         let (bytes, sha256) = fingerprint(&self.path).map_err(Failure::Disk)?;
-        if bytes == file.bytes && sha256 == file.sha256 {
+        if file.is(bytes, &sha256) {
             return std::fs::rename(&self.path, target).map_err(|e| self.disk(e));
         }
         let reason = if bytes > file.bytes {

@@ -304,3 +304,34 @@ fn verify_tells_missing_and_bad_files_apart() {
     assert_eq!(found, &format!("5 bytes, SHA-256 {hello}"));
     assert!(expected.starts_with("4542 bytes"), "{expected}");
 }
+
+/// Where no SHA-256 is published the size alone is compared, and said to be.
+#[test]
+fn without_a_published_checksum_the_size_is_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let (addresses, _) = serve(&[Mirror::Wrong, Mirror::Good]);
+    let file = RemoteFile { name: "file.gz", bytes: 300_000, sha256: "", unpacked_sha256: "" };
+    fetch_all(&[file], folder.path(), &addresses, &mut |_| {}).unwrap();
+    let path = folder.path().join("file.gz");
+    assert_eq!(status(&file, &path).unwrap(), FileStatus::SizeOnly);
+    std::fs::write(&path, "short").unwrap();
+    let FileStatus::Bad { expected, .. } = status(&file, &path).unwrap() else { panic!("bad") };
+    assert_eq!(expected, "300000 bytes (no SHA-256 is published)");
+}
+
+#[test]
+fn presence_needs_no_content() {
+    let folder = tempfile::tempdir().unwrap();
+    let download = files_of(entry("cifar100").unwrap()).unwrap();
+    std::fs::create_dir(folder.path().join("cifar-100")).unwrap();
+    // Only this folder: the machine's own copies must not enter the test.
+    let here = |name: &str| {
+        dirs::locate(&folder.path().join("cifar-100"), &RemoteFile { name, ..download.files[0] })
+    };
+    assert_eq!(here("cifar-100-binary.tar.gz"), None);
+    std::fs::write(folder.path().join("cifar-100/cifar-100-binary.tar.gz"), "not read").unwrap();
+    assert!(here("cifar-100-binary.tar.gz").is_some());
+    let own = Dirs { data_dir: Some(folder.path().to_path_buf()) };
+    assert_eq!(presence("cifar100", &own).unwrap(), Presence::Whole);
+    assert!(presence("glyphs", &own).is_err() && presence("image_folder", &own).is_err());
+}

@@ -67,7 +67,7 @@ fn build(request: &Request<'_>) -> Result<Raw, DataError> {
         features: Features::U8 { pixels, mean: mean.clone(), sd: sd.clone() },
         example_shape: Shape::new(&[1, SIDE, SIDE]),
     };
-    Ok(Raw { train: set("train", train), test: Some(set("test", test)), source: Source::Procedural })
+    Ok(Raw::whole(set("train", train), Some(set("test", test)), Source::Procedural))
 }
 
 fn label(i: usize) -> u32 {

@@ -71,4 +71,5 @@ const DOWNLOAD: Download = Download {
             unpacked_sha256: "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
         },
     ],
+    layouts: &[],
 };

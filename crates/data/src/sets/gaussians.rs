@@ -107,7 +107,7 @@ fn build(request: &Request<'_>) -> Result<Raw, DataError> {
             example_shape: Shape::new(&[dim]),
         })
     };
-    Ok(Raw { train: split("train")?, test: Some(split("test")?), source: Source::Procedural })
+    Ok(Raw::whole(split("train")?, Some(split("test")?), Source::Procedural))
 }
 
 fn separable(class: usize, classes: usize, dim: usize, margin: f64, rng: &mut Rng, out: &mut Vec<f64>) {

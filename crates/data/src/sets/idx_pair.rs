@@ -13,12 +13,12 @@ const CLASSES: usize = 10;
 pub(crate) fn build(request: &Request<'_>, mean: f32, sd: f32) -> Result<Raw, DataError> {
     let name = request.entry.name;
     let download = request.entry.download.as_ref().expect("an IDX data set has files");
-    let paths = dirs::find(request.entry, download, request.dirs)?;
+    let paths = dirs::find(request.entry, download, request.dirs)?.paths;
     let mut files = Vec::new();
     let train = split(&paths[0], &paths[1], format!("{name}/train"), (mean, sd), &mut files)?;
     let test = split(&paths[2], &paths[3], format!("{name}/test"), (mean, sd), &mut files)?;
     not_of_another(name, &files)?;
-    Ok(Raw { train, test: Some(test), source: Source::Files(files) })
+    Ok(Raw::whole(train, Some(test), Source::Files(files)))
 }
 
 fn split(

@@ -80,8 +80,7 @@ fn missing_files_tell_where_they_were_looked_for() {
 
 /// The data folder of this machine, if it has these files.
 fn real(name: &str) -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    let dir = std::env::var_os("REALIGN_DATA").map_or(beside, PathBuf::from);
+    let dir = crate::real_data()?;
     let dirs = Dirs { data_dir: Some(dir.clone()) };
     let there = verify(name, &dirs).unwrap().iter().all(|f| f.status == FileStatus::Good);
     there.then_some(dir)

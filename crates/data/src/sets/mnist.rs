@@ -64,4 +64,5 @@ const DOWNLOAD: Download = Download {
             unpacked_sha256: "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
         },
     ],
+    layouts: &[],
 };

@@ -1,6 +1,9 @@
 //! One file per data set; the last line is the registry.
 
+mod album;
+mod cifar;
 mod idx_pair;
+mod pickle;
 
 /// A data set is a module here with an `ENTRY`.
 macro_rules! datasets {
@@ -10,4 +13,4 @@ macro_rules! datasets {
     };
 }
 
-datasets! { digits, gaussians, teacher, mnist, fashion_mnist }
+datasets! { digits, gaussians, teacher, mnist, fashion_mnist, cifar10, cifar100, tiny_imagenet, image_folder, glyphs }

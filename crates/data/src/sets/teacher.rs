@@ -88,7 +88,7 @@ fn build(request: &Request<'_>) -> Result<Raw, DataError> {
         })
     };
     let train = split("train", options.real("noise"))?;
-    Ok(Raw { train, test: Some(split("test", 0.0)?), source: Source::Procedural })
+    Ok(Raw::whole(train, Some(split("test", 0.0)?), Source::Procedural))
 }
 
 struct Teacher {
