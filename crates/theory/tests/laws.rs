@@ -279,3 +279,15 @@ fn predictions_come_before_the_run() {
         assert!(l.exchanged[0] > 1e-3, "nothing moved: {l:#?}");
     }
 }
+
+/// The ledger accounts for steps; on a flow it would stay empty, so it is refused.
+#[test]
+fn the_ledger_is_refused_on_a_flow() {
+    let case = Case {
+        probes: vec![("1 epoch".parse().unwrap(), "name = \"ledger\"".into())],
+        build_probe: realign_theory::probes::build,
+        ..flow(Case::rule("fa"), 1.0, "")
+    };
+    let error = Trainer::new(case.setup()).err().expect("refused").to_string();
+    assert!(error.contains("ledger") && error.contains("flow"), "{error}");
+}

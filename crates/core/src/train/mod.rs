@@ -193,6 +193,11 @@ impl Trainer {
         let flow = optimizer.form().flow;
         if let Some(flow) = flow {
             flow.check(&net, &plan, clip)?;
+            if let Some((_, probe)) = probes.iter().find(|(_, p)| p.wants_journal(true)) {
+                let message =
+                    format!("\"{}\" accounts for steps; optimizer \"flow\" makes none", probe.name());
+                return Err(ConfigError::new("probes", message).into());
+            }
         }
         let root = Rng::new(seed);
         let feedback = start::start(&mut net, rule.as_ref(), &init, &feedback, &data.train, &root)?;
