@@ -12,6 +12,12 @@ fn each<T: Element>(y: &mut [T], f: impl Fn(T) -> T) {
     );
 }
 
+/// Runs a loop compiled for several instruction sets, the best of which is taken at run time. `f` must be `#[inline(always)]`.
+#[inline(always)]
+pub fn vectorize(f: impl FnOnce()) {
+    Arch::new().dispatch(f);
+}
+
 /// `y[i] = f(y[i], x[i])` over two slices, compiled for several instruction sets. `f` should be `#[inline(always)]`.
 #[inline(always)]
 #[track_caller]
@@ -27,6 +33,13 @@ fn zip<T: Element>(y: &mut [T], x: &[T], f: impl Fn(T, T) -> T) {
         #[inline(always)]
         || y.iter_mut().zip(x).for_each(|(v, &u)| *v = f(*v, u)),
     );
+}
+
+/// 1 above 0, else `slope`. A factor and no branch: signs of activations cannot be predicted, and a wrong guess costs as much as fifty
+/// products; a product with 1 changes no bit.
+#[inline(always)]
+fn gate<T: Element>(v: T, slope: T) -> T {
+    if v > T::of(0.0) { T::of(1.0) } else { slope }
 }
 
 macro_rules! unary {
@@ -60,7 +73,7 @@ unary!(
 );
 unary!(
     /// `y = max(y, slope * y)` for 0 <= slope <= 1: ReLU at slope 0, leaky ReLU above. NaN stays NaN.
-    leaky_relu, (slope), |v, T| if v > <T as Element>::of(0.0) { v } else { v * slope }
+    leaky_relu, (slope), |v, T| v * gate(v, slope)
 );
 unary!(
     /// `y = tanh(y)`
@@ -84,7 +97,7 @@ binary!(
 );
 binary!(
     /// Error through (leaky) ReLU in place: `delta = delta * (h > 0 ? 1 : slope)`, h the activation's output.
-    leaky_relu_back, (slope), |d, h, T| if h > <T as Element>::of(0.0) { d } else { d * slope }
+    leaky_relu_back, (slope), |d, h, T| d * gate(h, slope)
 );
 binary!(
     /// Error through tanh in place: `delta = delta * (1 - h^2)`.
@@ -98,7 +111,7 @@ binary!(
     /// `y = scale * sign(x)` with sign(0) = 0.
     sign_scaled, (scale), |_v, u, T| {
         let zero = <T as Element>::of(0.0);
-        if u > zero { scale } else if u < zero { -scale } else { zero }
+        scale * (gate(u, zero) - gate(-u, zero))
     }
 );
 
