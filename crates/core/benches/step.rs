@@ -3,7 +3,8 @@ One training step of three MLP shapes beside the machine's peak: `cargo bench -p
 
 Peak: fused multiply-adds on registers, nothing else. Share: operations of the products alone (2 per multiply-add) over time over peak.
 Steps and peak take turns in one process, and one thread is timed by its processor time, so that neither the clock frequency
-nor other programs enter the shares; two threads can only be timed by the clock on the wall, which needs an idle machine.
+nor other programs enter the shares; two threads can only be timed by the clock on the wall, which needs an idle machine. A turn is one
+step to bring the caches back to this run, then several timed steps.
 Prints the table of docs/performance.md.
 */
 #![allow(missing_docs, unsafe_code)]
@@ -28,6 +29,9 @@ const OPTIMIZERS: [(&str, &str); 3] = [
 ];
 
 const RULES: [&str; 4] = ["bp", "fa", "sign_fa", "adafa"];
+
+/// Timed calls per turn.
+const CALLS: u32 = 4;
 
 fn main() {
     let quick = std::env::args().any(|a| a == "--quick");
@@ -72,6 +76,7 @@ struct Line<'a> {
     label: String,
     operations: f64,
     run: Box<dyn FnMut() + 'a>,
+    /// Of one call, the mean of each turn.
     seconds: Vec<f64>,
 }
 
@@ -87,15 +92,16 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Every line once per round; the first round warms up and does not count.
+/// Every line one turn per round; the first round warms up and does not count.
 fn take_turns(lines: &mut [Line<'_>], rounds: usize, clock: fn() -> f64) {
     for round in 0..=rounds {
         for line in &mut *lines {
-            let start = clock();
             (line.run)();
+            let start = clock();
+            (0..CALLS).for_each(|_| (line.run)());
             let seconds = clock() - start;
             if round > 0 {
-                line.seconds.push(seconds);
+                line.seconds.push(seconds / f64::from(CALLS));
             }
         }
     }

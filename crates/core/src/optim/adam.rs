@@ -107,12 +107,11 @@ impl Adam {
 
     fn run<T: Element>(&self, at: At, w: &mut [T], g: &[T], m: &mut [T], v: &mut [T], out: Option<&mut [T]>) {
         let f = self.factors::<T>(at);
-        let entries = w.iter_mut().zip(g).zip(m).zip(v);
         match out {
             None => vectorize(
                 #[inline(always)]
                 || {
-                    for (((w, &g), m), v) in entries {
+                    for (((w, &g), m), v) in w.iter_mut().zip(g).zip(&mut *m).zip(&mut *v) {
                         f.entry(w, g, m, v);
                     }
                 },
@@ -120,7 +119,8 @@ impl Adam {
             Some(out) => vectorize(
                 #[inline(always)]
                 || {
-                    for ((((w, &g), m), v), d) in entries.zip(out) {
+                    for ((((w, &g), m), v), d) in w.iter_mut().zip(g).zip(&mut *m).zip(&mut *v).zip(&mut *out)
+                    {
                         *d = -f.entry(w, g, m, v);
                     }
                 },

@@ -79,7 +79,7 @@ impl Sgd {
             (None, Some(out)) => vectorize(
                 #[inline(always)]
                 || {
-                    for ((w, &g), d) in w.iter_mut().zip(g).zip(out) {
+                    for ((w, &g), d) in w.iter_mut().zip(g).zip(&mut *out) {
                         *d = -(eta * (clip * g));
                         // The same arithmetic as without `out`, so that asking for the increment changes no bit.
                         *w = if plain { *w - eta * g } else { *w - eta * (clip * g + lambda * *w) };
@@ -91,12 +91,17 @@ impl Sgd {
                 match out {
                     None => vectorize(
                         #[inline(always)]
-                        || w.iter_mut().zip(g).zip(v).for_each(|((w, &g), v)| *w -= eta * f.step(*w, g, v)),
+                        || {
+                            w.iter_mut()
+                                .zip(g)
+                                .zip(&mut *v)
+                                .for_each(|((w, &g), v)| *w -= eta * f.step(*w, g, v))
+                        },
                     ),
                     Some(out) => vectorize(
                         #[inline(always)]
                         || {
-                            for (((w, &g), v), d) in w.iter_mut().zip(g).zip(v).zip(out) {
+                            for (((w, &g), v), d) in w.iter_mut().zip(g).zip(&mut *v).zip(&mut *out) {
                                 let move_by = eta * f.step(*w, g, v);
                                 *d = eta * lambda * *w - move_by;
                                 *w -= move_by;

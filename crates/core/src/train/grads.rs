@@ -6,7 +6,7 @@ use crate::network::{Errors, Network, NodeId, Trace};
 use realign_tensor::{Par, Tensor};
 
 /// Largest number of elements of one row block: G of a block stays in the second-level cache until it is applied.
-const BLOCK: usize = 64 * 1024;
+const BLOCK: usize = 128 * 1024;
 
 /// Rows per block of a weight of so many rows and columns: an even number of blocks where there are several, so that two threads
 /// share them evenly.

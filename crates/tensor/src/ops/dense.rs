@@ -1,12 +1,11 @@
 /*!
-The products of a dense layer, arranged for the kernel: `y = x Wᵀ + b`, `G = deltaᵀ x`, `W = W + alpha deltaᵀ x`.
+The products of a dense layer, arranged for the kernel: `y = x Wᵀ + b`, `dx = delta W`, `G = deltaᵀ x`, `W = W + alpha deltaᵀ x`.
 
-The kernel packs the operand that runs along the destination's contiguous side and streams the other one four columns at a time.
-Made directly, `y` would have all of W packed for a batch that uses it a few dozen times only; so strips of `yᵀ` are made
-in a small buffer, for which W streams as it lies in memory, and are turned around while they are in cache. In the update
-the kernel would walk the columns of delta with a stride that is often a power of two, which throws them out of the
-first-level cache; so a strip of delta is turned around first. Neither changes the order in which anything is
-added, so the bits are those of the plain products (asserted by tests here).
+The kernel packs the operand that runs along the destination's contiguous side and streams the other one. Made directly, `y` would have
+all of W turned and packed for a batch that uses it a few dozen times only; so strips of `yᵀ` are made in a small buffer, for
+which W streams as it lies in memory, and are turned around while they are in cache. Products shared by threads are cut
+into the same parts for every number of threads. Nothing of this changes the order in which anything is added: the bits
+are those of the plain products (asserted by tests here).
 */
 
 use super::add_bias;
@@ -44,7 +43,7 @@ pub fn affine(y: &mut Tensor, x: &Tensor, w: &Tensor, bias: Option<&Tensor>, par
     );
     // No strip has fewer than 16 outputs, and none may fall to the kernel's other code.
     if o < WIDE || n < 2 || i < 2 || n * i * 16 <= SMALL {
-        matmul_nt(y, x, w, par);
+        matmul_nt(y, x, w, Par::Seq);
         if let Some(b) = bias {
             add_bias(y, b);
         }
@@ -53,21 +52,16 @@ pub fn affine(y: &mut Tensor, x: &Tensor, w: &Tensor, bias: Option<&Tensor>, par
     crate::dispatch!(x.dtype(), T => {
         let y = MatMut::new(y.as_mut_slice::<T>(), n, o);
         let (x, w) = (MatRef::new(x.as_slice::<T>(), n, i), MatRef::new(w.as_slice::<T>(), o, w.cols()));
-        affine_part(y, x, w, bias.map(Tensor::as_slice), 0..forward_parts(o, n), par);
+        affine_part(y, x, w, bias.map(Tensor::as_slice), 0..parts(o, n), par);
     });
 }
 
-/// In how many strips `rows` rows of `cols` elements are made, none of fewer than 32 rows.
-fn parts(rows: usize, cols: usize) -> usize {
-    (rows * cols).div_ceil(STRIP).min(rows / 32).max(1)
+/// In how many parts a product with `width` outputs is made: even, so that two threads share them evenly, and none narrower than 16.
+fn parts(width: usize, examples: usize) -> usize {
+    (width * examples).div_ceil(STRIP).min(width / 32).max(1).next_multiple_of(2)
 }
 
-/// The same for the forward product: two strips at least, so that two threads share them.
-fn forward_parts(rows: usize, cols: usize) -> usize {
-    parts(rows, cols).next_multiple_of(2)
-}
-
-/// Makes the strips `range` of all `forward_parts`, `y` being just their columns.
+/// Makes the strips `range` of all `parts`, `y` being just their columns.
 fn affine_part<T: Element>(
     y: MatMut<'_, T>,
     x: MatRef<'_, T>,
@@ -77,7 +71,7 @@ fn affine_part<T: Element>(
     par: Par,
 ) {
     let ((n, _), (o, _)) = (x.shape(), w.shape());
-    let count = forward_parts(o, n);
+    let count = parts(o, n);
     let cut = |part: usize| part * o / count;
     if range.len() > 1 {
         let mid = range.start + range.len() / 2;
@@ -97,6 +91,44 @@ fn affine_part<T: Element>(
         );
         transpose(y, MatRef::new(strip, rows.len(), n), bias.map(|b| &b[rows]));
     });
+}
+
+/// `dx = delta w` or added: the error carried back through `w`. delta is examples x outputs.
+///
+/// # Panics
+/// If the shapes do not chain.
+#[track_caller]
+pub fn matmul_nn(dx: &mut Tensor, accum: Accum, delta: &Tensor, w: &Tensor, par: Par) {
+    let (n, o, i) = (delta.rows(), delta.cols(), w.cols());
+    crate::dispatch!(delta.dtype(), T => {
+        let dx = MatMut::new(dx.as_mut_slice::<T>(), n, i);
+        let (delta, w) = (MatRef::new(delta.as_slice::<T>(), n, o), MatRef::new(w.as_slice::<T>(), w.rows(), i));
+        // As in `affine`: no part may fall to the kernel's other code.
+        let parts = if i < WIDE || n < 2 || o < 2 || n * o * 16 <= SMALL { 1 } else { parts(i, n) };
+        back_part(dx, accum, delta, w, parts, par);
+    });
+}
+
+fn back_part<T: Element>(
+    dx: MatMut<'_, T>,
+    accum: Accum,
+    delta: MatRef<'_, T>,
+    w: MatRef<'_, T>,
+    parts: usize,
+    par: Par,
+) {
+    if parts == 1 {
+        return gemm(dx, accum, delta, w, 1.0, Par::Seq);
+    }
+    let (_, cols) = dx.shape();
+    let half = parts / 2;
+    // Whole vectors on the left; rounding down leaves at least 16 columns on either side.
+    let mid = half * cols / parts / 16 * 16;
+    let ((a, b), (v, w)) = (dx.split_cols(mid), w.split_cols(mid));
+    par.join(
+        || back_part(a, accum, delta, v, half, par),
+        || back_part(b, accum, delta, w, parts - half, par),
+    );
 }
 
 /// Rows `rows` of `deltaᵀ x`, the update direction of these units, into `g` (rows.len() x inputs).
@@ -125,7 +157,7 @@ pub fn add_outer(
     smallest: usize,
 ) -> bool {
     let (n, i) = (x.rows(), x.cols());
-    let smallest = smallest.min(32).min(rows.len());
+    let smallest = smallest.min(rows.len());
     let promised = known_kernel() && smallest > 1 && i > 1 && (2..=DEPTH).contains(&n);
     if !promised || smallest * i * n <= SMALL {
         return false;
@@ -155,28 +187,16 @@ fn outer<T: Element>(
 ) {
     let (n, o, i) = (delta.rows(), delta.cols(), x.cols());
     assert!(rows.start <= rows.end && rows.end <= o, "deltaᵀ x: rows {rows:?} of {o}");
-    assert_eq!(g.len(), rows.len() * i, "deltaᵀ x: {} rows of {i} into {} elements", rows.len(), g.len());
-    let x = MatRef::new(x.as_slice::<T>(), x.rows(), i);
-    let delta = delta.as_slice::<T>();
-    let count = parts(rows.len(), n);
-    let mut rest = g;
-    for part in 0..count {
-        let strip = rows.start + part * rows.len() / count..rows.start + (part + 1) * rows.len() / count;
-        let (head, tail) = rest.split_at_mut(strip.len() * i);
-        rest = tail;
-        T::with_scratch(strip.len() * n, |turned| {
-            let columns = MatRef::with_row_stride(&delta[strip.start.min(n * o)..], n, strip.len(), o);
-            transpose(MatMut::new(turned, strip.len(), n), columns, None);
-            gemm(
-                MatMut::new(head, strip.len(), i),
-                accum,
-                MatRef::new(turned, strip.len(), n),
-                x,
-                alpha,
-                par,
-            );
-        });
-    }
+    let d = &delta.as_slice::<T>()[rows.start.min(n * o)..];
+    let delta = MatRef::with_row_stride(d, n, rows.len(), o);
+    gemm(
+        MatMut::new(g, rows.len(), i),
+        accum,
+        delta.t(),
+        MatRef::new(x.as_slice::<T>(), x.rows(), i),
+        alpha,
+        par,
+    );
 }
 
 #[cfg(test)]
@@ -204,6 +224,27 @@ mod tests {
                 let mut y = Tensor::zeros([n, o], dtype);
                 affine(&mut y, &x, &w, b.as_ref(), par);
                 prop_assert!(y == plain, "{:?}", par);
+            }
+        }
+
+        /// Parts and threads change no bit of the error product.
+        #[test]
+        fn the_error_is_the_plain_product_bit_for_bit(
+            n in 1usize..70, i in 1usize..300, o in 1usize..600, seed in 0u64..1000, wide: bool, add: bool
+        ) {
+            let dtype = if wide { DType::F64 } else { DType::F32 };
+            let mut rng = Rng::new(seed);
+            let (delta, w) = (rng.normal_tensor([n, o], 1.0, dtype), rng.normal_tensor([o, i], 1.0, dtype));
+            let start = rng.normal_tensor([n, i], 1.0, dtype);
+            let accum = if add { Accum::Add } else { Accum::Replace };
+            let mut plain = start.clone();
+            crate::dispatch!(dtype, T => gemm(
+                MatMut::new(plain.as_mut_slice::<T>(), n, i), accum,
+                MatRef::new(delta.as_slice::<T>(), n, o), MatRef::new(w.as_slice::<T>(), o, i), 1.0, Par::Seq));
+            for par in [Par::Seq, Par::Threads(3)] {
+                let mut dx = start.clone();
+                matmul_nn(&mut dx, accum, &delta, &w, par);
+                prop_assert!(dx == plain, "{:?}", par);
             }
         }
 

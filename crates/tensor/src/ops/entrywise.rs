@@ -2,34 +2,40 @@
 //! none uses fused multiply-add, so the bits do not depend on which one it was.
 
 use crate::{Element, Tensor};
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 
-#[inline(always)]
-fn each<T: Element>(y: &mut [T], f: impl Fn(T) -> T) {
-    Arch::new().dispatch(
-        #[inline(always)]
-        || y.iter_mut().for_each(|v| *v = f(*v)),
-    );
+/// A loop to be compiled once per instruction set. Called through `FnMut`: the by-value shim of a closure is not inlined when its
+/// body is long, and what is not inlined is not compiled for the better set.
+struct Loop<F>(F);
+
+impl<F: FnMut()> WithSimd for Loop<F> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, _: S) {
+        (self.0)();
+    }
 }
 
 /// Runs a loop compiled for several instruction sets, the best of which is taken at run time. `f` must be `#[inline(always)]`.
 #[inline(always)]
-pub fn vectorize(f: impl FnOnce()) {
-    Arch::new().dispatch(f);
+pub fn vectorize(f: impl FnMut()) {
+    Arch::new().dispatch(Loop(f));
+}
+
+#[inline(always)]
+fn each<T: Element>(y: &mut [T], f: impl Fn(T) -> T) {
+    vectorize(
+        #[inline(always)]
+        || y.iter_mut().for_each(|v| *v = f(*v)),
+    );
 }
 
 /// `y[i] = f(y[i], x[i])` over two slices, compiled for several instruction sets. `f` should be `#[inline(always)]`.
 #[inline(always)]
 #[track_caller]
 pub fn zip_each<T: Element>(y: &mut [T], x: &[T], f: impl Fn(T, T) -> T) {
-    zip(y, x, f);
-}
-
-#[inline(always)]
-#[track_caller]
-fn zip<T: Element>(y: &mut [T], x: &[T], f: impl Fn(T, T) -> T) {
     assert_eq!(y.len(), x.len(), "entrywise operation on {} and {} elements", y.len(), x.len());
-    Arch::new().dispatch(
+    vectorize(
         #[inline(always)]
         || y.iter_mut().zip(x).for_each(|(v, &u)| *v = f(*v, u)),
     );
@@ -61,7 +67,7 @@ macro_rules! binary {
         pub fn $name(y: &mut Tensor, x: &Tensor $(, $arg: f64)*) {
             crate::dispatch!(y.dtype(), $T => {
                 $(let $arg = <$T as Element>::of($arg);)*
-                zip(y.as_mut_slice::<$T>(), x.as_slice::<$T>(), #[inline(always)] |$v: $T, $u: $T| $body)
+                zip_each(y.as_mut_slice::<$T>(), x.as_slice::<$T>(), #[inline(always)] |$v: $T, $u: $T| $body)
             });
         }
     };
@@ -122,7 +128,7 @@ pub fn add_bias(y: &mut Tensor, bias: &Tensor) {
     let cols = bias.numel().max(1);
     crate::dispatch!(y.dtype(), T => {
         let b = bias.as_slice::<T>();
-        y.as_mut_slice::<T>().chunks_exact_mut(cols).for_each(|row| zip(row, b, #[inline(always)] |v, u| v + u));
+        y.as_mut_slice::<T>().chunks_exact_mut(cols).for_each(|row| zip_each(row, b, #[inline(always)] |v, u| v + u));
     });
 }
 

@@ -67,6 +67,15 @@ impl<'a, T> MatRef<'a, T> {
         MatRef { ptr, rows: rows.len(), ..self }
     }
 
+    /// The first `mid` columns and the rest.
+    #[track_caller]
+    pub(super) fn split_cols(self, mid: usize) -> (Self, Self) {
+        assert!(mid <= self.cols, "split at column {mid} of {}", self.cols);
+        // With no row at all the offset might lie outside the slice; it is never followed then.
+        let ptr = self.ptr.wrapping_offset(mid as isize * self.strides.1);
+        (MatRef { cols: mid, ..self }, MatRef { ptr, cols: self.cols - mid, ..self })
+    }
+
     /// Rows and columns.
     pub(super) fn shape(self) -> (usize, usize) {
         (self.rows, self.cols)
@@ -206,19 +215,10 @@ pub fn matmul_nt(y: &mut Tensor, x: &Tensor, w: &Tensor, par: Par) {
         MatRef::new(x.as_slice::<T>(), n, i), MatRef::new(w.as_slice::<T>(), o, w.cols()).t(), 1.0, par));
 }
 
-/// `dx = delta w` or added: the error carried back through `w`. delta is examples x outputs.
-#[track_caller]
-pub fn matmul_nn(dx: &mut Tensor, accum: Accum, delta: &Tensor, w: &Tensor, par: Par) {
-    let (n, o, i) = (delta.rows(), delta.cols(), w.cols());
-    crate::dispatch!(delta.dtype(), T => gemm(
-        MatMut::new(dx.as_mut_slice::<T>(), n, i), accum,
-        MatRef::new(delta.as_slice::<T>(), n, o), MatRef::new(w.as_slice::<T>(), w.rows(), i), 1.0, par));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::matmul_tn_rows;
+    use crate::ops::{matmul_nn, matmul_tn_rows};
     use crate::{DType, Rng};
     use proptest::prelude::*;
 

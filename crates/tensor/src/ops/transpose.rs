@@ -1,8 +1,8 @@
 //! `dst = srcᵀ (+ bias)`, in square tiles, so that both sides are read and written by whole cache lines.
 
+use super::entrywise::vectorize;
 use super::matmul::{MatMut, MatRef};
 use crate::Element;
-use pulp::Arch;
 
 const TILE: usize = 8;
 
@@ -15,7 +15,7 @@ pub(super) fn transpose<T: Element>(mut dst: MatMut<'_, T>, src: MatRef<'_, T>, 
     let (rows, cols) = dst.shape();
     assert_eq!(src.shape(), (cols, rows), "transpose into {rows}x{cols}");
     assert!(bias.is_none_or(|b| b.len() == cols), "transpose: bias for {cols} columns");
-    Arch::new().dispatch(
+    vectorize(
         #[inline(always)]
         || {
             for r in (0..rows).step_by(TILE) {
