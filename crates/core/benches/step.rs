@@ -1,64 +1,234 @@
-//! One training step of the three MLP shapes of docs/performance.md under bp and fa, beside the machine's measured peak.
-//! `cargo bench -p realign --bench step`. Throughput is in floating-point operations of the products alone (2 per multiply-add).
-#![allow(missing_docs)]
+/*!
+One training step of three MLP shapes beside the machine's peak: `cargo bench -p realign --bench step [-- --quick]`.
+
+Peak: fused multiply-adds on registers, nothing else. Share: operations of the products alone (2 per multiply-add) over time over peak.
+Steps and peak take turns in one process, and one thread is timed by its processor time, so that neither the clock frequency
+nor other programs enter the shares; two threads can only be timed by the clock on the wall, which needs an idle machine. A turn is one
+step to bring the caches back to this run, then several timed steps.
+Prints the table of docs/performance.md.
+*/
+#![allow(missing_docs, unsafe_code)]
 
 #[path = "../tests/common/mod.rs"]
 mod common;
 
 use common::Case;
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use realign::tensor::DType;
 use realign::tensor::ops::{Accum, MatMut, MatRef, gemm};
-use realign::tensor::{Par, Rng};
+use realign::tensor::{DType, Par, Rng};
 use realign::train::BatchSize;
 use std::hint::black_box;
+use std::time::Instant;
 
-/// The peak that the step is compared with: a square product that stays in the second-level cache.
-fn peak(c: &mut Criterion) {
+const SHAPES: [(&[usize], usize); 3] =
+    [(&[784, 512, 10], 64), (&[784, 4096, 10], 128), (&[784, 1024, 1024, 10], 128)];
+
+const OPTIMIZERS: [(&str, &str); 3] = [
+    ("sgd", "name = \"sgd\""),
+    ("momentum, decay", "name = \"sgd\"\nmomentum = 0.9\nweight_decay = 1e-4"),
+    ("adam", "name = \"adam\""),
+];
+
+const RULES: [&str; 4] = ["bp", "fa", "sign_fa", "adafa"];
+
+/// Timed calls per turn.
+const CALLS: u32 = 4;
+
+fn main() {
+    let quick = std::env::args().any(|a| a == "--quick");
+    let rounds = if quick { 9 } else { 41 };
+    println!(
+        "| network, batch | rule, optimizer | ms per step | GFLOP/s | share of peak | share of peak, slowest half |"
+    );
+    println!("|---|---|---|---|---|---|");
+    for (widths, batch) in SHAPES {
+        one_thread(widths, batch, rounds);
+    }
+    println!("\n| network, batch | wall time of 1 thread / of 2 |\n|---|---|");
+    for (widths, batch) in SHAPES {
+        two_threads(widths, batch, rounds);
+    }
+}
+
+fn name(widths: &[usize], batch: usize) -> String {
+    format!("{}, {batch}", widths.iter().map(ToString::to_string).collect::<Vec<_>>().join("-"))
+}
+
+/// Forward, update and, above the first layer, error: 2 operations per weight and example each.
+fn operations(widths: &[usize], batch: usize) -> f64 {
+    let products = |(i, w): (usize, &[usize])| 2 * batch * w[0] * w[1] * (if i == 0 { 2 } else { 3 });
+    widths.windows(2).enumerate().map(products).sum::<usize>() as f64
+}
+
+fn case(widths: &[usize], batch: usize, rule: &str, optimizer: &str) -> Case {
+    Case {
+        widths: widths.to_vec(),
+        dtype: DType::F32,
+        n: 8 * batch,
+        batch: BatchSize::Size(batch),
+        optimizer: optimizer.into(),
+        lr: 1e-3,
+        ..Case::rule(rule)
+    }
+}
+
+/// Something timed again and again, in turns with others.
+struct Line<'a> {
+    label: String,
+    operations: f64,
+    run: Box<dyn FnMut() + 'a>,
+    /// Of one call, the mean of each turn.
+    seconds: Vec<f64>,
+}
+
+impl<'a> Line<'a> {
+    fn new(label: impl Into<String>, operations: f64, run: impl FnMut() + 'a) -> Self {
+        Line { label: label.into(), operations, run: Box::new(run), seconds: Vec::new() }
+    }
+
+    fn quantile(&self, q: f64) -> f64 {
+        let mut s = self.seconds.clone();
+        s.sort_by(f64::total_cmp);
+        s[((s.len() - 1) as f64 * q) as usize]
+    }
+}
+
+/// Every line one turn per round; the first round warms up and does not count.
+fn take_turns(lines: &mut [Line<'_>], rounds: usize, clock: fn() -> f64) {
+    for round in 0..=rounds {
+        for line in &mut *lines {
+            (line.run)();
+            let start = clock();
+            (0..CALLS).for_each(|_| (line.run)());
+            let seconds = clock() - start;
+            if round > 0 {
+                line.seconds.push(seconds / f64::from(CALLS));
+            }
+        }
+    }
+}
+
+fn one_thread(widths: &[usize], batch: usize, rounds: usize) {
     let n = 256;
     let mut rng = Rng::new(0);
     let (a, b) = (rng.normal_tensor([n, n], 1.0, DType::F32), rng.normal_tensor([n, n], 1.0, DType::F32));
     let mut y = vec![0f32; n * n];
-    let mut group = c.benchmark_group("peak");
-    group.throughput(Throughput::Elements(2 * (n * n * n) as u64));
-    group.bench_function("gemm 256", |bench| {
-        bench.iter(|| {
+    let mut lines = vec![
+        Line::new("peak", peak(), || {
+            peak();
+        }),
+        Line::new("product 256 x 256 x 256", 2.0 * (n * n * n) as f64, || {
             let (a, b) = (MatRef::new(a.as_slice::<f32>(), n, n), MatRef::new(b.as_slice::<f32>(), n, n));
             gemm(MatMut::new(black_box(&mut y), n, n), Accum::Replace, a, b, 1.0, Par::Seq);
-        });
-    });
-    group.finish();
-}
-
-fn steps(c: &mut Criterion) {
-    for (widths, batch) in
-        [(vec![784, 512, 10], 64), (vec![784, 4096, 10], 128), (vec![784, 1024, 1024, 10], 128)]
-    {
-        let name = widths.iter().map(ToString::to_string).collect::<Vec<_>>().join("-");
-        let mut group = c.benchmark_group(format!("{name} b{batch}"));
-        // Forward, update and, above the first layer, error: 2 flops per weight and example each.
-        let products = |i: usize, w: &[usize]| 2 * batch * w[0] * w[1] * (if i == 0 { 2 } else { 3 });
-        let flops: usize = widths.windows(2).enumerate().map(|(i, w)| products(i, w)).sum();
-        group.throughput(Throughput::Elements(flops as u64));
-        for rule in ["bp", "fa"] {
-            let case = Case {
-                widths: widths.clone(),
-                dtype: DType::F32,
-                n: 8 * batch,
-                batch: BatchSize::Size(batch),
-                lr: 1e-3,
-                ..Case::rule(rule)
-            };
-            let mut trainer = case.trainer();
-            group.bench_function(rule, |bench| bench.iter(|| trainer.train_step()));
+        }),
+    ];
+    for (optimizer, spec) in OPTIMIZERS {
+        for rule in if optimizer == "sgd" { &RULES[..] } else { &RULES[..2] } {
+            let mut trainer = case(widths, batch, rule, spec).trainer();
+            lines.push(Line::new(format!("{rule}, {optimizer}"), operations(widths, batch), move || {
+                trainer.train_step();
+            }));
         }
-        group.finish();
     }
+    take_turns(&mut lines, rounds, processor_seconds);
+    // The best time of each: whatever else the machine does can only add to it. The median beside it shows how much it did.
+    let rate = |line: &Line<'_>, q| line.operations / line.quantile(q);
+    for line in &lines[1..] {
+        println!(
+            "| {} | {} | {:.3} | {:.1} | {:.0} % | {:.0} % |",
+            name(widths, batch),
+            line.label,
+            1e3 * line.quantile(0.0),
+            1e-9 * rate(line, 0.0),
+            100.0 * rate(line, 0.0) / rate(&lines[0], 0.0),
+            100.0 * rate(line, 0.5) / rate(&lines[0], 0.0),
+        );
+    }
+    println!("| {} | (peak) | | {:.1} | | |", name(widths, batch), 1e-9 * rate(&lines[0], 0.0));
 }
 
-criterion_group! {
-    name = benches;
-    config = Criterion::default().sample_size(20).measurement_time(std::time::Duration::from_secs(3));
-    targets = peak, steps
+fn two_threads(widths: &[usize], batch: usize, rounds: usize) {
+    let mut lines: Vec<Line<'_>> = [Par::Seq, Par::Threads(2)]
+        .into_iter()
+        .map(|par| {
+            let mut trainer = Case { par, ..case(widths, batch, "fa", OPTIMIZERS[0].1) }.trainer();
+            Line::new("", 0.0, move || {
+                trainer.train_step();
+            })
+        })
+        .collect();
+    take_turns(&mut lines, 4 * rounds, wall_seconds);
+    println!("| {} | {:.2} |", name(widths, batch), lines[0].quantile(0.0) / lines[1].quantile(0.0));
 }
-criterion_main!(benches);
+
+fn wall_seconds() -> f64 {
+    std::thread_local! { static START: Instant = Instant::now(); }
+    START.with(Instant::elapsed).as_secs_f64()
+}
+
+/// Processor time of this thread.
+#[cfg(unix)]
+fn processor_seconds() -> f64 {
+    let t = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    t.tv_sec as f64 + 1e-9 * t.tv_nsec as f64
+}
+#[cfg(not(unix))]
+fn processor_seconds() -> f64 {
+    wall_seconds()
+}
+
+const CHAINS: usize = 24;
+const LINKS: usize = 20_000;
+
+/// Independent chains of fused multiply-adds on registers; returns the number of operations.
+fn peak() -> f64 {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::is_x86_feature_detected;
+        if is_x86_feature_detected!("avx512f") {
+            // SAFETY: just seen to be there.
+            return unsafe { peak_avx512() };
+        }
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            // SAFETY: just seen to be there.
+            return unsafe { peak_avx2() };
+        }
+    }
+    // NEON is always there on aarch64; elsewhere this is the peak of plain code.
+    peak_lanes::<4>()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn peak_avx512() -> f64 {
+    use std::arch::x86_64::*;
+    let (a, b) = (_mm512_set1_ps(black_box(0.999)), _mm512_set1_ps(black_box(0.001)));
+    let mut chains = [_mm512_set1_ps(1.0); CHAINS];
+    for _ in 0..LINKS {
+        chains.iter_mut().for_each(|c| *c = _mm512_fmadd_ps(*c, a, b));
+    }
+    black_box(chains);
+    (2 * 16 * CHAINS * LINKS) as f64
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn peak_avx2() -> f64 {
+    use std::arch::x86_64::*;
+    let (a, b) = (_mm256_set1_ps(black_box(0.999)), _mm256_set1_ps(black_box(0.001)));
+    let mut chains = [_mm256_set1_ps(1.0); CHAINS / 2];
+    for _ in 0..LINKS {
+        chains.iter_mut().for_each(|c| *c = _mm256_fmadd_ps(*c, a, b));
+    }
+    black_box(chains);
+    (2 * 8 * (CHAINS / 2) * LINKS) as f64
+}
+
+fn peak_lanes<const LANES: usize>() -> f64 {
+    let (a, b) = (black_box(0.999f32), black_box(0.001f32));
+    let mut chains = [[1f32; LANES]; CHAINS];
+    for _ in 0..LINKS {
+        chains.iter_mut().flatten().for_each(|c| *c = c.mul_add(a, b));
+    }
+    black_box(chains);
+    (2 * LANES * CHAINS * LINKS) as f64
+}

@@ -7,6 +7,7 @@ nothing but the pixel, the channel's constants and the dtype.
 */
 
 use crate::augment::View;
+use realign_tensor::ops::vectorize;
 use realign_tensor::{Element, Shape, Tensor, dispatch};
 
 /// Examples of one split.
@@ -149,7 +150,10 @@ impl Dataset {
             Features::F64(values) => {
                 for (row, &i) in x.chunks_exact_mut(width).zip(indices) {
                     let example = &values[i * width..(i + 1) * width];
-                    row.iter_mut().zip(example).for_each(|(out, &v)| *out = T::of(v));
+                    vectorize(
+                        #[inline(always)]
+                        || row.iter_mut().zip(example).for_each(|(out, &v)| *out = T::of(v)),
+                    );
                 }
             }
             Features::U8 { pixels, mean, sd } => {

@@ -46,10 +46,7 @@ impl Layer for Dense {
     }
 
     fn forward(&self, x: &Tensor, y: &mut Tensor, _aux: &mut Tensor, pass: Pass<'_>) {
-        ops::matmul_nt(y, x, &self.weight, pass.par);
-        if let Some(b) = &self.bias {
-            ops::add_bias(y, b);
-        }
+        ops::affine(y, x, &self.weight, self.bias.as_ref(), pass.par);
     }
 
     fn error_back(
@@ -66,6 +63,18 @@ impl Layer for Dense {
 
     fn weight_grad(&self, seen: Seen<'_>, delta: &Tensor, rows: Range<usize>, g: SliceMut<'_>, par: Par) {
         ops::matmul_tn_rows(g, delta, seen.x, rows, par);
+    }
+
+    fn add_weight_grad(
+        &self,
+        w: SliceMut<'_>,
+        alpha: f64,
+        seen: Seen<'_>,
+        delta: &Tensor,
+        rows: Range<usize>,
+        smallest: usize,
+    ) -> bool {
+        ops::add_outer(w, alpha, delta, seen.x, rows, smallest)
     }
 
     fn bias_grad(&self, delta: &Tensor, g: &mut Tensor) {

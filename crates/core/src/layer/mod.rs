@@ -76,6 +76,20 @@ pub trait Layer: Send + Sync {
     ) {
     }
 
+    /// Adds `alpha` times rows `rows` of G to `w`, these rows of the weight, with the bits of [`Layer::weight_grad`] in blocks of at least
+    /// `smallest` rows followed by `w + alpha g`. Layers or sizes for which there is no such short way do nothing and answer false.
+    fn add_weight_grad(
+        &self,
+        _w: SliceMut<'_>,
+        _alpha: f64,
+        _seen: Seen<'_>,
+        _delta: &Tensor,
+        _rows: Range<usize>,
+        _smallest: usize,
+    ) -> bool {
+        false
+    }
+
     /// Update direction of the bias into `g`.
     fn bias_grad(&self, _delta: &Tensor, _g: &mut Tensor) {}
 

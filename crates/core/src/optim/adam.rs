@@ -6,6 +6,7 @@ use super::{At, Form, Optimizer, PARTS, fraction};
 use crate::ConfigError;
 use crate::registry::{self, Entry, Opt};
 use crate::rules::non_negative;
+use realign_tensor::ops::vectorize;
 use realign_tensor::{Element, Slice, SliceMut, dispatch};
 use serde::Deserialize;
 use toml::Table;
@@ -59,27 +60,71 @@ pub(super) struct Adam {
     pub(super) decoupled: bool,
 }
 
+/// The numbers of one step.
+struct Factors<T> {
+    b1: T,
+    b2: T,
+    c1: T,
+    c2: T,
+    eps: T,
+    clip: T,
+    rate: T,
+    root: T,
+    coupled: T,
+    shrink: T,
+}
+
+impl<T: Element> Factors<T> {
+    /// Moves one entry and returns the step taken without decoupled decay.
+    #[inline(always)]
+    fn entry(&self, w: &mut T, g: T, m: &mut T, v: &mut T) -> T {
+        let g = self.clip * g + self.coupled * *w;
+        *m = self.b1 * *m + self.c1 * g;
+        *v = self.b2 * *v + self.c2 * g * g;
+        let step = self.rate * *m / (Element::sqrt(*v) * self.root + self.eps);
+        *w = *w - self.shrink * *w - step;
+        step
+    }
+}
+
 impl Adam {
-    fn run<T: Element>(&self, at: At, w: &mut [T], g: &[T], m: &mut [T], v: &mut [T], out: Option<&mut [T]>) {
-        let o = &self.options;
-        let of = T::of;
-        let (b1, b2, eps, clip) = (of(o.beta1), of(o.beta2), of(o.eps), of(at.clip));
-        let (c1, c2) = (of(1.0 - o.beta1), of(1.0 - o.beta2));
+    fn factors<T: Element>(&self, at: At) -> Factors<T> {
+        let (o, of) = (&self.options, T::of);
         let power = i32::try_from(at.step).unwrap_or(i32::MAX);
-        let rate = of(at.lr / (1.0 - o.beta1.powi(power)));
-        let root = of(1.0 / (1.0 - o.beta2.powi(power)).sqrt());
-        let coupled = of(if self.decoupled { 0.0 } else { o.weight_decay });
-        let shrink = of(if self.decoupled { at.lr * o.weight_decay } else { 0.0 });
-        let mut out = out.map(|o| o.iter_mut());
-        for (((w, &g), m), v) in w.iter_mut().zip(g).zip(m).zip(v) {
-            let g = clip * g + coupled * *w;
-            *m = b1 * *m + c1 * g;
-            *v = b2 * *v + c2 * g * g;
-            let step = rate * *m / (Element::sqrt(*v) * root + eps);
-            if let Some(d) = out.as_mut().and_then(Iterator::next) {
-                *d = -step;
-            }
-            *w = *w - shrink * *w - step;
+        Factors {
+            b1: of(o.beta1),
+            b2: of(o.beta2),
+            c1: of(1.0 - o.beta1),
+            c2: of(1.0 - o.beta2),
+            eps: of(o.eps),
+            clip: of(at.clip),
+            rate: of(at.lr / (1.0 - o.beta1.powi(power))),
+            root: of(1.0 / (1.0 - o.beta2.powi(power)).sqrt()),
+            coupled: of(if self.decoupled { 0.0 } else { o.weight_decay }),
+            shrink: of(if self.decoupled { at.lr * o.weight_decay } else { 0.0 }),
+        }
+    }
+
+    fn run<T: Element>(&self, at: At, w: &mut [T], g: &[T], m: &mut [T], v: &mut [T], out: Option<&mut [T]>) {
+        let f = self.factors::<T>(at);
+        match out {
+            None => vectorize(
+                #[inline(always)]
+                || {
+                    for (((w, &g), m), v) in w.iter_mut().zip(g).zip(&mut *m).zip(&mut *v) {
+                        f.entry(w, g, m, v);
+                    }
+                },
+            ),
+            Some(out) => vectorize(
+                #[inline(always)]
+                || {
+                    for ((((w, &g), m), v), d) in w.iter_mut().zip(g).zip(&mut *m).zip(&mut *v).zip(&mut *out)
+                    {
+                        *d = -f.entry(w, g, m, v);
+                    }
+                },
+            ),
         }
     }
 }

@@ -64,6 +64,11 @@ pub trait Optimizer: Send + Sync {
     /// What it does beside the plain step.
     fn form(&self) -> Form;
 
+    /// Whether this step is `w = w - lr g` and nothing else.
+    fn is_plain(&self, _at: At) -> bool {
+        false
+    }
+
     /// Moves a run of entries `w` along `g`, updating `memory`; writes the increment without its decay if asked.
     fn update(
         &self,

@@ -6,6 +6,7 @@ use super::{At, Form, Optimizer, PARTS, fraction};
 use crate::ConfigError;
 use crate::registry::{self, Entry, Opt};
 use crate::rules::non_negative;
+use realign_tensor::ops::{vectorize, zip_each};
 use realign_tensor::{Element, Slice, SliceMut, dispatch};
 use serde::Deserialize;
 
@@ -39,49 +40,74 @@ pub(super) struct Sgd {
     weight_decay: f64,
 }
 
+/// The numbers of one step with momentum.
+struct Factors<T> {
+    clip: T,
+    mu: T,
+    lambda: T,
+    nesterov: bool,
+}
+
+impl<T: Element> Factors<T> {
+    /// Moves the memory of one entry and returns the direction.
+    #[inline(always)]
+    fn step(&self, w: T, g: T, v: &mut T) -> T {
+        let g = self.clip * g + self.lambda * w;
+        *v = self.mu * *v + g;
+        if self.nesterov { g + self.mu * *v } else { *v }
+    }
+}
+
 impl Sgd {
     fn run<T: Element>(&self, at: At, w: &mut [T], g: &[T], v: Option<&mut [T]>, out: Option<&mut [T]>) {
         let (eta, clip) = (T::of(at.lr), T::of(at.clip));
         let (mu, lambda) = (T::of(self.momentum), T::of(self.weight_decay));
         let plain = at.clip == 1.0 && self.weight_decay == 0.0;
         match (v, out) {
-            (None, None) if plain => realign_tensor::ops::zip_each(
+            (None, None) if plain => zip_each(
                 w,
                 g,
                 #[inline(always)]
                 |w, g| w - eta * g,
             ),
-            (None, None) => {
-                realign_tensor::ops::zip_each(
-                    w,
-                    g,
-                    #[inline(always)]
-                    |w, g| w - eta * (clip * g + lambda * w),
-                );
-            }
-            (None, Some(out)) => {
-                for ((w, &g), d) in w.iter_mut().zip(g).zip(out) {
-                    *d = -(eta * (clip * g));
-                    // The same arithmetic as without `out`, so that asking for the increment changes no bit.
-                    *w = if plain { *w - eta * g } else { *w - eta * (clip * g + lambda * *w) };
-                }
-            }
-            (Some(v), out) => {
-                let nesterov = self.nesterov;
-                let step = |w: T, g: T, v: &mut T| {
-                    let g = clip * g + lambda * w;
-                    *v = mu * *v + g;
-                    if nesterov { g + mu * *v } else { *v }
-                };
-                match out {
-                    None => w.iter_mut().zip(g).zip(v).for_each(|((w, &g), v)| *w -= eta * step(*w, g, v)),
-                    Some(out) => {
-                        for (((w, &g), v), d) in w.iter_mut().zip(g).zip(v).zip(out) {
-                            let move_by = eta * step(*w, g, v);
-                            *d = eta * lambda * *w - move_by;
-                            *w -= move_by;
-                        }
+            (None, None) => zip_each(
+                w,
+                g,
+                #[inline(always)]
+                |w, g| w - eta * (clip * g + lambda * w),
+            ),
+            (None, Some(out)) => vectorize(
+                #[inline(always)]
+                || {
+                    for ((w, &g), d) in w.iter_mut().zip(g).zip(&mut *out) {
+                        *d = -(eta * (clip * g));
+                        // The same arithmetic as without `out`, so that asking for the increment changes no bit.
+                        *w = if plain { *w - eta * g } else { *w - eta * (clip * g + lambda * *w) };
                     }
+                },
+            ),
+            (Some(v), out) => {
+                let f = Factors { clip, mu, lambda, nesterov: self.nesterov };
+                match out {
+                    None => vectorize(
+                        #[inline(always)]
+                        || {
+                            w.iter_mut()
+                                .zip(g)
+                                .zip(&mut *v)
+                                .for_each(|((w, &g), v)| *w -= eta * f.step(*w, g, v))
+                        },
+                    ),
+                    Some(out) => vectorize(
+                        #[inline(always)]
+                        || {
+                            for (((w, &g), v), d) in w.iter_mut().zip(g).zip(&mut *v).zip(&mut *out) {
+                                let move_by = eta * f.step(*w, g, v);
+                                *d = eta * lambda * *w - move_by;
+                                *w -= move_by;
+                            }
+                        },
+                    ),
                 }
             }
         }
@@ -100,6 +126,10 @@ impl Optimizer for Sgd {
     fn form(&self) -> Form {
         let Sgd { momentum, nesterov, weight_decay } = *self;
         Form { momentum, nesterov, weight_decay, decay_apart: true, ..Form::default() }
+    }
+
+    fn is_plain(&self, at: At) -> bool {
+        self.momentum == 0.0 && self.weight_decay == 0.0 && at.clip == 1.0
     }
 
     fn update(

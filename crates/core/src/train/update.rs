@@ -66,7 +66,7 @@ impl Updater {
             .weighted()
             .iter()
             .map(|&n| net.weight(n))
-            .map(|w| block_rows(w.cols()).min(w.rows()) * w.cols());
+            .map(|w| block_rows(w.rows(), w.cols()).min(w.rows()) * w.cols());
         let block = largest.max().unwrap_or(0);
         let scratch = (0..par.count()).map(|_| Tensor::zeros([block], net.dtype())).collect();
         Updater { optimizer, lr, schedule, clip, layers, scratch, par, last_lr: 0.0 }
@@ -137,6 +137,8 @@ impl Updater {
                 at,
                 rows: weight.rows(),
                 cols: weight.cols(),
+                block: block_rows(weight.rows(), weight.cols()),
+                all: weight.rows(),
             };
             let rows = 0..weight.rows();
             let memory = slices(&mut state.weight);
@@ -200,6 +202,9 @@ struct Job<'a> {
     at: At,
     rows: usize,
     cols: usize,
+    /// Rows of a block, and rows in all.
+    block: usize,
+    all: usize,
 }
 
 impl Job<'_> {
@@ -213,7 +218,7 @@ impl Job<'_> {
         watch: Option<Watch<'_>>,
         scratch: &mut [Tensor],
     ) {
-        let block = block_rows(self.cols);
+        let block = self.block;
         let blocks = rows.len().div_ceil(block);
         if scratch.len() == 1 || blocks == 1 {
             return self.walk(rows, w, memory, increment, watch, &mut scratch[0]);
@@ -234,6 +239,15 @@ impl Job<'_> {
         );
     }
 
+    /// Plain steps of which nobody sees G or the increment: the product is added to the weights as it is made, to the same bits.
+    fn at_once(&self, rows: &Range<usize>, w: &mut SliceMut<'_>, increment: bool) -> bool {
+        if increment || self.kept.is_some() || !self.optimizer.is_plain(self.at) {
+            return false;
+        }
+        let smallest = self.all - (self.all.max(1) - 1) / self.block * self.block;
+        self.layer.add_weight_grad(w.reborrow(), -self.at.lr, self.seen, self.delta, rows.clone(), smallest)
+    }
+
     fn walk(
         &self,
         rows: Range<usize>,
@@ -243,7 +257,10 @@ impl Job<'_> {
         mut watch: Option<Watch<'_>>,
         scratch: &mut Tensor,
     ) {
-        let block = block_rows(self.cols);
+        if self.at_once(&rows, &mut w, increment.is_some()) {
+            return;
+        }
+        let block = self.block;
         for start in rows.clone().step_by(block) {
             let end = (start + block).min(rows.end);
             let n = (end - start) * self.cols;

@@ -2,11 +2,29 @@
 //! none uses fused multiply-add, so the bits do not depend on which one it was.
 
 use crate::{Element, Tensor};
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
+
+/// A loop to be compiled once per instruction set. Called through `FnMut`: the by-value shim of a closure is not inlined when its
+/// body is long, and what is not inlined is not compiled for the better set.
+struct Loop<F>(F);
+
+impl<F: FnMut()> WithSimd for Loop<F> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, _: S) {
+        (self.0)();
+    }
+}
+
+/// Runs a loop compiled for several instruction sets, the best of which is taken at run time. `f` must be `#[inline(always)]`.
+#[inline(always)]
+pub fn vectorize(f: impl FnMut()) {
+    Arch::new().dispatch(Loop(f));
+}
 
 #[inline(always)]
 fn each<T: Element>(y: &mut [T], f: impl Fn(T) -> T) {
-    Arch::new().dispatch(
+    vectorize(
         #[inline(always)]
         || y.iter_mut().for_each(|v| *v = f(*v)),
     );
@@ -16,17 +34,18 @@ fn each<T: Element>(y: &mut [T], f: impl Fn(T) -> T) {
 #[inline(always)]
 #[track_caller]
 pub fn zip_each<T: Element>(y: &mut [T], x: &[T], f: impl Fn(T, T) -> T) {
-    zip(y, x, f);
-}
-
-#[inline(always)]
-#[track_caller]
-fn zip<T: Element>(y: &mut [T], x: &[T], f: impl Fn(T, T) -> T) {
     assert_eq!(y.len(), x.len(), "entrywise operation on {} and {} elements", y.len(), x.len());
-    Arch::new().dispatch(
+    vectorize(
         #[inline(always)]
         || y.iter_mut().zip(x).for_each(|(v, &u)| *v = f(*v, u)),
     );
+}
+
+/// 1 above 0, else `slope`. A factor and no branch: signs of activations cannot be predicted, and a wrong guess costs as much as fifty
+/// products; a product with 1 changes no bit.
+#[inline(always)]
+fn gate<T: Element>(v: T, slope: T) -> T {
+    if v > T::of(0.0) { T::of(1.0) } else { slope }
 }
 
 macro_rules! unary {
@@ -48,7 +67,7 @@ macro_rules! binary {
         pub fn $name(y: &mut Tensor, x: &Tensor $(, $arg: f64)*) {
             crate::dispatch!(y.dtype(), $T => {
                 $(let $arg = <$T as Element>::of($arg);)*
-                zip(y.as_mut_slice::<$T>(), x.as_slice::<$T>(), #[inline(always)] |$v: $T, $u: $T| $body)
+                zip_each(y.as_mut_slice::<$T>(), x.as_slice::<$T>(), #[inline(always)] |$v: $T, $u: $T| $body)
             });
         }
     };
@@ -60,7 +79,7 @@ unary!(
 );
 unary!(
     /// `y = max(y, slope * y)` for 0 <= slope <= 1: ReLU at slope 0, leaky ReLU above. NaN stays NaN.
-    leaky_relu, (slope), |v, T| if v > <T as Element>::of(0.0) { v } else { v * slope }
+    leaky_relu, (slope), |v, T| v * gate(v, slope)
 );
 unary!(
     /// `y = tanh(y)`
@@ -84,7 +103,7 @@ binary!(
 );
 binary!(
     /// Error through (leaky) ReLU in place: `delta = delta * (h > 0 ? 1 : slope)`, h the activation's output.
-    leaky_relu_back, (slope), |d, h, T| if h > <T as Element>::of(0.0) { d } else { d * slope }
+    leaky_relu_back, (slope), |d, h, T| d * gate(h, slope)
 );
 binary!(
     /// Error through tanh in place: `delta = delta * (1 - h^2)`.
@@ -98,7 +117,7 @@ binary!(
     /// `y = scale * sign(x)` with sign(0) = 0.
     sign_scaled, (scale), |_v, u, T| {
         let zero = <T as Element>::of(0.0);
-        if u > zero { scale } else if u < zero { -scale } else { zero }
+        scale * (gate(u, zero) - gate(-u, zero))
     }
 );
 
@@ -109,7 +128,7 @@ pub fn add_bias(y: &mut Tensor, bias: &Tensor) {
     let cols = bias.numel().max(1);
     crate::dispatch!(y.dtype(), T => {
         let b = bias.as_slice::<T>();
-        y.as_mut_slice::<T>().chunks_exact_mut(cols).for_each(|row| zip(row, b, #[inline(always)] |v, u| v + u));
+        y.as_mut_slice::<T>().chunks_exact_mut(cols).for_each(|row| zip_each(row, b, #[inline(always)] |v, u| v + u));
     });
 }
 

@@ -7,9 +7,8 @@ form splits rows and columns but never the inner dimension, so the bits do not d
 */
 #![allow(unsafe_code)] // raw-pointer views with strides; every access is bounds-checked in the constructors
 
-use crate::{Element, Par, SliceMut, Tensor};
+use crate::{Element, Par, Tensor};
 use std::marker::PhantomData;
-use std::ops::Range;
 
 /// Whether a product replaces its destination or is added to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +49,38 @@ impl<'a, T> MatRef<'a, T> {
         MatRef { ptr: data.as_ptr(), rows, cols, strides: (row_stride as isize, 1), life: PhantomData }
     }
 
+    /// One row of a matrix whose rows are contiguous.
+    #[inline(always)]
+    #[track_caller]
+    pub(super) fn row(self, r: usize) -> &'a [T] {
+        assert!(r < self.rows && self.strides.1 == 1, "row {r} of {} (stride {})", self.rows, self.strides.1);
+        // SAFETY: the constructor checked that the row lies inside the slice.
+        unsafe { std::slice::from_raw_parts(self.ptr.offset(r as isize * self.strides.0), self.cols) }
+    }
+
+    /// Some of the rows.
+    #[track_caller]
+    pub(super) fn rows_part(self, rows: std::ops::Range<usize>) -> Self {
+        assert!(rows.start <= rows.end && rows.end <= self.rows, "rows {rows:?} of {}", self.rows);
+        // With no row left the offset might lie outside the slice; it is never followed then.
+        let ptr = self.ptr.wrapping_offset(rows.start as isize * self.strides.0);
+        MatRef { ptr, rows: rows.len(), ..self }
+    }
+
+    /// The first `mid` columns and the rest.
+    #[track_caller]
+    pub(super) fn split_cols(self, mid: usize) -> (Self, Self) {
+        assert!(mid <= self.cols, "split at column {mid} of {}", self.cols);
+        // With no row at all the offset might lie outside the slice; it is never followed then.
+        let ptr = self.ptr.wrapping_offset(mid as isize * self.strides.1);
+        (MatRef { cols: mid, ..self }, MatRef { ptr, cols: self.cols - mid, ..self })
+    }
+
+    /// Rows and columns.
+    pub(super) fn shape(self) -> (usize, usize) {
+        (self.rows, self.cols)
+    }
+
     /// The transpose, without moving anything.
     pub fn t(self) -> Self {
         MatRef { rows: self.cols, cols: self.rows, strides: (self.strides.1, self.strides.0), ..self }
@@ -75,7 +106,39 @@ impl<'a, T> MatMut<'a, T> {
         check(data.len(), rows, cols, cols);
         MatMut { ptr: data.as_mut_ptr(), rows, cols, row_stride: cols, life: PhantomData }
     }
+
+    /// Rows and columns.
+    pub(super) fn shape(&self) -> (usize, usize) {
+        (self.rows, self.cols)
+    }
+
+    /// One row.
+    #[inline(always)]
+    #[track_caller]
+    pub(super) fn row(&mut self, r: usize) -> &mut [T] {
+        assert!(r < self.rows, "row {r} of {}", self.rows);
+        // SAFETY: the constructor checked that the row lies inside the slice borrowed mutably; parts made by
+        // `split_cols` share no column.
+        unsafe { std::slice::from_raw_parts_mut(self.ptr.add(r * self.row_stride), self.cols) }
+    }
+
+    /// The first `mid` columns and the rest.
+    #[track_caller]
+    pub(super) fn split_cols(self, mid: usize) -> (Self, Self) {
+        assert!(mid <= self.cols, "split at column {mid} of {}", self.cols);
+        // With no row at all the offset might lie outside the slice; it is never followed then.
+        let right = MatMut { ptr: self.ptr.wrapping_add(mid), cols: self.cols - mid, ..self };
+        (MatMut { cols: mid, ..self }, right)
+    }
 }
+
+// SAFETY: a `MatRef` is a shared borrow of the elements it reaches, like `&[T]`.
+unsafe impl<T: Sync> Send for MatRef<'_, T> {}
+// SAFETY: as above.
+unsafe impl<T: Sync> Sync for MatRef<'_, T> {}
+
+// SAFETY: a `MatMut` is a mutable borrow of the elements it reaches, like `&mut [T]`.
+unsafe impl<T: Send> Send for MatMut<'_, T> {}
 
 #[track_caller]
 fn check(len: usize, rows: usize, cols: usize, row_stride: usize) {
@@ -152,39 +215,10 @@ pub fn matmul_nt(y: &mut Tensor, x: &Tensor, w: &Tensor, par: Par) {
         MatRef::new(x.as_slice::<T>(), n, i), MatRef::new(w.as_slice::<T>(), o, w.cols()).t(), 1.0, par));
 }
 
-/// `dx = delta w` or added: the error carried back through `w`. delta is examples x outputs.
-#[track_caller]
-pub fn matmul_nn(dx: &mut Tensor, accum: Accum, delta: &Tensor, w: &Tensor, par: Par) {
-    let (n, o, i) = (delta.rows(), delta.cols(), w.cols());
-    crate::dispatch!(delta.dtype(), T => gemm(
-        MatMut::new(dx.as_mut_slice::<T>(), n, i), accum,
-        MatRef::new(delta.as_slice::<T>(), n, o), MatRef::new(w.as_slice::<T>(), w.rows(), i), 1.0, par));
-}
-
-/// Rows `rows` of `deltaᵀ x`, the update direction of these units, into `g` (rows.len() x inputs).
-#[track_caller]
-pub fn matmul_tn_rows(g: SliceMut<'_>, delta: &Tensor, x: &Tensor, rows: Range<usize>, par: Par) {
-    crate::dispatch!(delta.dtype(), T => tn_rows(g.get::<T>(), delta, x, rows, par));
-}
-
-#[track_caller]
-fn tn_rows<T: Element>(g: &mut [T], delta: &Tensor, x: &Tensor, rows: Range<usize>, par: Par) {
-    let (n, o, i) = (delta.rows(), delta.cols(), x.cols());
-    assert!(rows.end <= o, "matmul_tn_rows: rows {rows:?} of {o}");
-    let d = &delta.as_slice::<T>()[rows.start.min(n * o)..];
-    gemm(
-        MatMut::new(g, rows.len(), i),
-        Accum::Replace,
-        MatRef::with_row_stride(d, n, rows.len(), o).t(),
-        MatRef::new(x.as_slice::<T>(), x.rows(), i),
-        1.0,
-        par,
-    );
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::{matmul_nn, matmul_tn_rows};
     use crate::{DType, Rng};
     use proptest::prelude::*;
 
