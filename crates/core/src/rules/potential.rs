@@ -5,6 +5,8 @@
 //! real training (`realign_theory::ledger`). A rule states phi and M next to its formula; rules without a potential state none.
 //! Robertson & Koyejo, ICML 2024; Du et al. 2018 for backpropagation. Only potentials that are sums over entries are covered.
 
+use realign_tensor::ops;
+
 /// The potential of the weight at one node, entry by entry.
 ///
 /// All slices belong to the same run of entries: `w` and `b` are weight and feedback weight when the error was carried
@@ -48,12 +50,18 @@ where
     fn phi(&self, w: &[f64], b: &[f64], x: &[f64], out: &mut [f64]) {
         let n = out.len();
         let (w, b, x) = (&w[..n], &b[..n], &x[..n]);
-        (0..n).for_each(|i| out[i] = (self.phi)(w[i], b[i], x[i]));
+        ops::vectorize(
+            #[inline(always)]
+            || (0..n).for_each(|i| out[i] = (self.phi)(w[i], b[i], x[i])),
+        );
     }
 
     fn carry(&self, w: &[f64], b: &[f64], out: &mut [f64]) {
         let n = out.len();
         let (w, b) = (&w[..n], &b[..n]);
-        (0..n).for_each(|i| out[i] = (self.carry)(w[i], b[i]));
+        ops::vectorize(
+            #[inline(always)]
+            || (0..n).for_each(|i| out[i] = (self.carry)(w[i], b[i])),
+        );
     }
 }

@@ -62,8 +62,8 @@ pub struct LayerJournal {
     pub inputs: usize,
     node: NodeId,
     potential: Option<Box<dyn Potential>>,
-    /// Partial sums of `columns`, one run of units per block of rows.
-    blocks: Vec<ColumnSums>,
+    /// Partial sums of `columns`: per block of rows [`FIELDS`] runs of units, each contiguous so that rows are added as vectors.
+    blocks: Vec<f64>,
     groups: usize,
     touched: bool,
 }
@@ -115,7 +115,7 @@ impl Journal {
     pub(super) fn open(&mut self) {
         for layer in &mut self.layers {
             layer.rows.fill(RowSums::default());
-            layer.blocks.fill(ColumnSums::default());
+            layer.blocks.fill(0.0);
             (layer.touched, layer.lr) = (false, 0.0);
         }
     }
@@ -175,7 +175,7 @@ impl LayerJournal {
         let w = net.weight(node);
         let potential = (read > 0).then(|| rule.potential(net, node)).flatten();
         let units = if potential.is_some() { read } else { 0 };
-        let blocks = w.rows().div_ceil(block_rows(w.cols())) * units;
+        let blocks = w.rows().div_ceil(block_rows(w.rows(), w.cols())) * units * FIELDS;
         // A grouped convolution reads only its group's channels in every row.
         let groups = if w.shape().rank() == 4 { (read / w.shape().dims()[1]).max(1) } else { 1 };
         LayerJournal {
@@ -185,7 +185,7 @@ impl LayerJournal {
             inputs: w.cols(),
             node,
             potential,
-            blocks: vec![ColumnSums::default(); blocks],
+            blocks: vec![0.0; blocks],
             groups,
             touched: false,
         }
@@ -201,9 +201,14 @@ impl LayerJournal {
             return;
         }
         self.columns.fill(ColumnSums::default());
-        for block in self.blocks.chunks(units) {
-            self.columns.iter_mut().zip(block).for_each(|(sum, part)| sum.add(part));
+        for block in self.blocks.chunks(FIELDS * units) {
+            for (k, sum) in self.columns.iter_mut().enumerate() {
+                sum.add(std::array::from_fn(|field| block[field * units + k]));
+            }
         }
+        let mut after = std::mem::take(&mut s.units);
+        after.clear();
+        after.resize(units, 0.0);
         let potential = self.potential.as_deref().expect("columns have a potential");
         for r in 0..w.rows() {
             let range = r * cols..(r + 1) * cols;
@@ -214,8 +219,10 @@ impl LayerJournal {
             }
             potential.phi(&s.x[..cols], &s.b[..cols], &s.x[..cols], &mut s.phi[..cols]);
             let spread = Spread { row: r, rows: w.rows(), units, groups: self.groups };
-            spread.add(&mut self.columns, &s.phi[..cols], |c| &mut c.after);
+            spread.add(&mut after, &s.phi[..cols]);
         }
+        self.columns.iter_mut().zip(&after).for_each(|(c, after)| c.after = *after);
+        s.units = after;
         if !self.touched {
             self.columns.iter_mut().for_each(|c| (c.before, c.mid) = (c.after, c.after));
         }
@@ -232,15 +239,17 @@ impl LayerJournal {
     }
 }
 
+/// Sums taken row by row: before, mid, bregman, path, size and the parts.
+const FIELDS: usize = 5 + PARTS.len();
+
 impl ColumnSums {
-    fn add(&mut self, other: &ColumnSums) {
-        self.before += other.before;
-        self.mid += other.mid;
-        self.after += other.after;
-        self.bregman += other.bregman;
-        self.path += other.path;
-        self.size += other.size;
-        self.parts.iter_mut().zip(other.parts).for_each(|(a, b)| *a += b);
+    fn add(&mut self, [before, mid, bregman, path, size, parts @ ..]: [f64; FIELDS]) {
+        self.before += before;
+        self.mid += mid;
+        self.bregman += bregman;
+        self.path += path;
+        self.size += size;
+        self.parts.iter_mut().zip(parts).for_each(|(a, b)| *a += b);
     }
 }
 
@@ -254,13 +263,21 @@ struct Spread {
 }
 
 impl Spread {
-    #[inline(always)]
-    fn add(self, sums: &mut [ColumnSums], values: &[f64], field: impl Fn(&mut ColumnSums) -> &mut f64) {
+    /// Adds the entries of the row to the sums of their units.
+    fn add(self, sums: &mut [f64], values: &[f64]) {
         let own = self.units / self.groups;
         let first = self.row / (self.rows / self.groups).max(1) * own;
-        let taps = values.len() / own;
-        for (sum, entries) in sums[first..first + own].iter_mut().zip(values.chunks(taps)) {
-            *field(sum) += entries.iter().sum::<f64>();
+        let (sums, taps) = (&mut sums[first..first + own], values.len() / own);
+        if taps == 1 {
+            return ops::zip_each(
+                sums,
+                values,
+                #[inline(always)]
+                |s, v| s + v,
+            );
+        }
+        for (sum, entries) in sums.iter_mut().zip(values.chunks(taps)) {
+            *sum += entries.iter().sum::<f64>();
         }
     }
 }
@@ -275,6 +292,7 @@ struct Scratch {
     m: Vec<f64>,
     phi: Vec<f64>,
     term: Vec<f64>,
+    units: Vec<f64>,
     memory: [Vec<f64>; 2],
     parts: [Vec<f64>; PARTS.len()],
     active: [bool; PARTS.len()],
@@ -292,6 +310,7 @@ impl Scratch {
             m: row(),
             phi: row(),
             term: row(),
+            units: Vec::new(),
             memory: std::array::from_fn(|_| row()),
             parts: std::array::from_fn(|_| row()),
             active: [false; PARTS.len()],
@@ -330,7 +349,7 @@ impl Scratch {
 /// The part of a journal that some rows of one layer write to.
 pub(super) struct Watch<'a> {
     rows: &'a mut [RowSums],
-    blocks: &'a mut [ColumnSums],
+    blocks: &'a mut [f64],
     units: usize,
     groups: usize,
     potential: Option<&'a dyn Potential>,
@@ -352,7 +371,7 @@ impl<'a> Watch<'a> {
     pub(super) fn split(self, rows: usize, blocks: usize, threads: usize) -> (Watch<'a>, Watch<'a>) {
         let Watch { rows: r, blocks: b, units, groups, potential, feedback, scratch } = self;
         let (r1, r2) = r.split_at_mut(if r.is_empty() { 0 } else { rows });
-        let (b1, b2) = b.split_at_mut(blocks * units);
+        let (b1, b2) = b.split_at_mut(blocks * units * FIELDS);
         let (s1, s2) = scratch.split_at_mut(threads);
         let part =
             |rows, blocks, scratch| Watch { rows, blocks, units, groups, potential, feedback, scratch };
@@ -398,7 +417,8 @@ impl<'a> Watch<'a> {
                 Some(b) => ops::widen(b.slice().part(row * cols..(row + 1) * cols), &mut s.b[..cols]),
                 None => s.b[..cols].copy_from_slice(&s.w[..cols]),
             }
-            let own = block * self.units..(block + 1) * self.units;
+            let size = self.units * FIELDS;
+            let own = block * size..(block + 1) * size;
             let spread = Spread { row, rows: step.rows, units: self.units, groups: self.groups };
             columns(s, potential, cols, spread, &mut self.blocks[own]);
         }
@@ -409,30 +429,38 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     ops::step_sums(Slice::F64(a), Slice::F64(a), Slice::F64(b))[3]
 }
 
-/// Adds a row to the sums of the units it reads.
-fn columns(s: &mut Scratch, potential: &dyn Potential, cols: usize, spread: Spread, sums: &mut [ColumnSums]) {
-    let n = 0..cols;
-    potential.carry(&s.w[n.clone()], &s.b[n.clone()], &mut s.m[n.clone()]);
-    potential.phi(&s.w[n.clone()], &s.b[n.clone()], &s.w[n.clone()], &mut s.phi[n.clone()]);
-    spread.add(sums, &s.phi[n.clone()], |c| &mut c.before);
-    potential.phi(&s.w[n.clone()], &s.b[n.clone()], &s.x[n.clone()], &mut s.term[n.clone()]);
-    spread.add(sums, &s.term[n.clone()], |c| &mut c.mid);
-    for i in n.clone() {
-        s.term[i] -= s.phi[i] + s.m[i] * (s.x[i] - s.w[i]);
-    }
-    spread.add(sums, &s.term[n.clone()], |c| &mut c.bregman);
-    for i in n.clone() {
-        s.term[i] = s.m[i] * s.g[i];
-    }
-    spread.add(sums, &s.term[n.clone()], |c| &mut c.path);
-    for i in n.clone() {
-        s.term[i] = (s.m[i] * s.w[i]).abs();
-    }
-    spread.add(sums, &s.term[n.clone()], |c| &mut c.size);
-    for part in (0..PARTS.len()).filter(|&p| s.active[p]) {
-        for i in n.clone() {
-            s.term[i] = s.m[i] * s.parts[part][i];
-        }
-        spread.add(sums, &s.term[n.clone()], |c| &mut c.parts[part]);
+/// Adds a row to the sums of the units it reads, one run of `sums` per field.
+fn columns(s: &mut Scratch, potential: &dyn Potential, cols: usize, spread: Spread, sums: &mut [f64]) {
+    let Scratch { w, g, x, b, m, phi, term, parts, active, .. } = s;
+    let (w, g, x, b) = (&w[..cols], &g[..cols], &x[..cols], &b[..cols]);
+    let (m, phi, term) = (&mut m[..cols], &mut phi[..cols], &mut term[..cols]);
+    let mut runs = sums.chunks_mut(spread.units);
+    let mut add = |values: &[f64]| spread.add(runs.next().expect("one run per field"), values);
+    potential.carry(w, b, m);
+    potential.phi(w, b, w, phi);
+    add(phi);
+    potential.phi(w, b, x, term);
+    add(term);
+    ops::vectorize(
+        #[inline(always)]
+        || (0..cols).for_each(|i| term[i] -= phi[i] + m[i] * (x[i] - w[i])),
+    );
+    add(term);
+    ops::vectorize(
+        #[inline(always)]
+        || (0..cols).for_each(|i| term[i] = m[i] * g[i]),
+    );
+    add(term);
+    ops::vectorize(
+        #[inline(always)]
+        || (0..cols).for_each(|i| term[i] = (m[i] * w[i]).abs()),
+    );
+    add(term);
+    for ((part, _), run) in parts.iter().zip(*active).zip(runs).filter(|((_, active), _)| *active) {
+        ops::vectorize(
+            #[inline(always)]
+            || (0..cols).for_each(|i| term[i] = m[i] * part[i]),
+        );
+        spread.add(run, term);
     }
 }

@@ -135,7 +135,6 @@ impl Updater {
                 kept: grads.weight(node),
                 optimizer: self.optimizer.as_ref(),
                 at,
-                rows: weight.rows(),
                 cols: weight.cols(),
                 block: block_rows(weight.rows(), weight.cols()),
                 all: weight.rows(),
@@ -200,7 +199,6 @@ struct Job<'a> {
     kept: Option<&'a Tensor>,
     optimizer: &'a dyn Optimizer,
     at: At,
-    rows: usize,
     cols: usize,
     /// Rows of a block, and rows in all.
     block: usize,
@@ -240,8 +238,8 @@ impl Job<'_> {
     }
 
     /// Plain steps of which nobody sees G or the increment: the product is added to the weights as it is made, to the same bits.
-    fn at_once(&self, rows: &Range<usize>, w: &mut SliceMut<'_>, increment: bool) -> bool {
-        if increment || self.kept.is_some() || !self.optimizer.is_plain(self.at) {
+    fn at_once(&self, rows: &Range<usize>, w: &mut SliceMut<'_>, seen: bool) -> bool {
+        if seen || self.kept.is_some() || !self.optimizer.is_plain(self.at) {
             return false;
         }
         let smallest = self.all - (self.all.max(1) - 1) / self.block * self.block;
@@ -257,7 +255,7 @@ impl Job<'_> {
         mut watch: Option<Watch<'_>>,
         scratch: &mut Tensor,
     ) {
-        if self.at_once(&rows, &mut w, increment.is_some()) {
+        if self.at_once(&rows, &mut w, increment.is_some() || watch.is_some()) {
             return;
         }
         let block = self.block;
@@ -297,7 +295,7 @@ impl Job<'_> {
         [mut m, mut v]: [Option<SliceMut<'_>>; 2],
         mut increment: Option<SliceMut<'_>>,
     ) {
-        let block = (rows.start - first) / block_rows(self.cols);
+        let block = (rows.start - first) / self.block;
         for (i, row) in rows.enumerate() {
             let (head, tail) = w.split_at(self.cols);
             w = tail;
@@ -306,7 +304,7 @@ impl Job<'_> {
             let (i1, i2) = cut(increment, self.cols);
             increment = i2;
             let grad = g.part(i * self.cols..(i + 1) * self.cols);
-            let step = RowStep { at: self.at, optimizer: self.optimizer, rows: self.rows, grad };
+            let step = RowStep { at: self.at, optimizer: self.optimizer, rows: self.all, grad };
             watch.step(row, row - first, block, &step, head, [m1, v1], i1);
         }
     }

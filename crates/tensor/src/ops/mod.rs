@@ -4,6 +4,7 @@ mod dense;
 mod entrywise;
 mod matmul;
 mod reduce;
+mod step_sums;
 mod transpose;
 
 pub use dense::{add_outer, affine, matmul_nn, matmul_tn_rows};
@@ -12,6 +13,5 @@ pub use entrywise::{
     sign_scaled, tanh, tanh_back, vectorize, zip_each,
 };
 pub use matmul::{Accum, MatMut, MatRef, gemm, matmul_nt};
-pub use reduce::{
-    all_finite, col_sums, copy, dot, dot_cols, dot_rows, norm_sq, row_sums, step_sums, vectorized, widen,
-};
+pub use reduce::{all_finite, col_sums, copy, dot, dot_cols, dot_rows, norm_sq, row_sums, widen};
+pub use step_sums::step_sums;

@@ -5,6 +5,7 @@ The lanes are part of the definition: every instruction set adds in the same ord
 everywhere, and the error grows with n/8 instead of n.
 */
 
+use super::vectorize;
 use crate::{Element, Slice, SliceMut, Tensor};
 use pulp::Arch;
 
@@ -110,82 +111,13 @@ pub fn col_sums(a: &Tensor, out: &mut Tensor) {
     });
 }
 
-/// What a step did to a run of weights, in f64: `[‖before‖², ‖after‖², ‖after − before‖², <before, g>]`.
-#[track_caller]
-pub fn step_sums(before: Slice<'_>, after: Slice<'_>, g: Slice<'_>) -> [f64; 4] {
-    assert!(
-        before.len() == after.len() && before.len() == g.len(),
-        "step_sums of {}, {} and {} elements",
-        before.len(),
-        after.len(),
-        g.len()
-    );
-    crate::dispatch!(g.dtype(), T => {
-        let (b, a, g) = (before.get::<T>(), after.get::<T>(), g.get::<T>());
-        Arch::new().dispatch(
-            #[inline(always)]
-            || step_lanes(b, a, g),
-        )
-    })
-}
-
-#[inline(always)]
-fn step_lanes<T: Element>(before: &[T], after: &[T], g: &[T]) -> [f64; 4] {
-    let (mut bb, mut aa, mut dd, mut bg) =
-        ([0.0f64; LANES], [0.0f64; LANES], [0.0f64; LANES], [0.0f64; LANES]);
-    let ((b8, b_tail), (a8, a_tail), (g8, g_tail)) =
-        (before.as_chunks::<LANES>(), after.as_chunks::<LANES>(), g.as_chunks::<LANES>());
-    for ((b, a), g) in b8.iter().zip(a8).zip(g8) {
-        // One plain loop per line: each becomes one vector instruction.
-        let (mut x, mut y, mut z) = ([0.0f64; LANES], [0.0f64; LANES], [0.0f64; LANES]);
-        for l in 0..LANES {
-            x[l] = b[l].to_f64();
-        }
-        for l in 0..LANES {
-            y[l] = a[l].to_f64();
-        }
-        for l in 0..LANES {
-            z[l] = g[l].to_f64();
-        }
-        for l in 0..LANES {
-            bb[l] += x[l] * x[l];
-        }
-        for l in 0..LANES {
-            aa[l] += y[l] * y[l];
-        }
-        for l in 0..LANES {
-            bg[l] += x[l] * z[l];
-        }
-        for l in 0..LANES {
-            y[l] -= x[l];
-        }
-        for l in 0..LANES {
-            dd[l] += y[l] * y[l];
-        }
-    }
-    for (i, ((b, a), g)) in b_tail.iter().zip(a_tail).zip(g_tail).enumerate() {
-        let (b, a, g) = (b.to_f64(), a.to_f64(), g.to_f64());
-        bb[i] += b * b;
-        aa[i] += a * a;
-        dd[i] += (a - b) * (a - b);
-        bg[i] += b * g;
-    }
-    [bb, aa, dd, bg].map(|s| ((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7])))
-}
-
-/// Runs plain loops with the widest vector instructions there are; what it calls must be inlined.
-#[inline(always)]
-pub fn vectorized<R>(f: impl FnOnce() -> R) -> R {
-    Arch::new().dispatch(f)
-}
-
 /// Widens every element exactly.
 #[track_caller]
 pub fn widen(src: Slice<'_>, dst: &mut [f64]) {
     assert_eq!(src.len(), dst.len(), "widen {} elements into {}", src.len(), dst.len());
     match src {
         Slice::F64(v) => dst.copy_from_slice(v),
-        Slice::F32(v) => Arch::new().dispatch(
+        Slice::F32(v) => vectorize(
             #[inline(always)]
             || dst.iter_mut().zip(v).for_each(|(d, &s)| *d = f64::from(s)),
         ),
