@@ -165,7 +165,7 @@ pub(crate) struct CertifyArgs {
     #[arg(value_name = "key=value")]
     pub(crate) overrides: Vec<String>,
     /// Look at a random sample of so many examples at most; 0 is all of them. A sample guarantees nothing
-    #[arg(long, value_name = "N", default_value_t = 2000)]
+    #[arg(long, value_name = "N", default_value_t = 1000)]
     pub(crate) examples: usize,
     /// Threads [default: SLURM_CPUS_PER_TASK, else all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]

@@ -10,7 +10,7 @@ example, so that the classes' hulls meet. Orthogonal separability (Phuong & Lamp
 use clarabel::algebra::CscMatrix;
 use clarabel::solver::{DefaultSettingsBuilder, DefaultSolver, IPSolver, NonnegativeConeT};
 use realign_tensor::ops::{Accum, MatMut, MatRef, gemm};
-use realign_tensor::{Par, Tensor};
+use realign_tensor::{DType, Par, Tensor, linalg};
 use serde::Serialize;
 
 /// Whether a plane separates two classes.
@@ -99,11 +99,28 @@ fn products(x: &Tensor, labels: &[usize], classes: usize, bias: bool, par: Par) 
     out
 }
 
+/// The rows `chosen` of `x`, in coordinates of the space they span if they are fewer than the columns: lengths and angles are the same, and
+/// the solver's work is not.
+fn compact(x: &Tensor, chosen: &[usize]) -> Tensor {
+    let (n, d, values) = (chosen.len(), x.cols(), x.as_slice::<f64>());
+    let rows: Vec<f64> = chosen.iter().flat_map(|&i| &values[i * d..(i + 1) * d]).copied().collect();
+    let rows = Tensor::from_vec([n, d], rows);
+    if n >= d {
+        return rows;
+    }
+    let basis = linalg::orthonormal(&rows);
+    let mut out = Tensor::zeros([n, n], DType::F64);
+    let (a, b) = (MatRef::new(rows.as_slice(), n, d), MatRef::new(basis.as_slice(), n, d).t());
+    gemm(MatMut::new(out.as_mut_slice::<f64>(), n, n), Accum::Replace, a, b, 1.0, Par::Seq);
+    out
+}
+
 /// Whether a plane separates two sets of rows of `x`.
 pub fn linear(x: &Tensor, first: &[usize], second: &[usize]) -> Linear {
+    let x = compact(x, &[first, second].concat());
     let (d, values) = (x.cols(), x.as_slice::<f64>());
-    let signed: Vec<(usize, f64)> =
-        first.iter().map(|&i| (i, 1.0)).chain(second.iter().map(|&i| (i, -1.0))).collect();
+    let side = |i: usize| if i < first.len() { 1.0 } else { -1.0 };
+    let signed: Vec<(usize, f64)> = (0..x.rows()).map(|i| (i, side(i))).collect();
     let row = |i: usize| &values[i * d..(i + 1) * d];
     let largest = signed.iter().map(|(i, _)| norm(row(*i))).fold(0.0, f64::max);
     if largest == 0.0 {
@@ -180,7 +197,7 @@ fn norm(a: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use realign_tensor::{DType, Rng};
+    use realign_tensor::Rng;
 
     fn tensor(rows: &[[f64; 2]]) -> Tensor {
         Tensor::from_f64([rows.len(), 2], &rows.concat(), DType::F64)
@@ -247,6 +264,25 @@ mod tests {
             }
         }
         assert!(counts[0] > 50 && counts[1] > 50, "{counts:?}");
+    }
+
+    /// In more dimensions than examples everything in general position is separable. Two points: the margin is half their distance.
+    #[test]
+    fn more_dimensions_than_examples() {
+        let x = Rng::new(8).normal_tensor([6, 50], 1.0, DType::F64);
+        assert!(matches!(linear(&x, &[0, 1, 2], &[3, 4, 5]), Linear::Separable { .. }));
+        let Linear::Separable { margin } = linear(&x, &[0], &[5]) else { panic!("separable") };
+        let distance = (0..50).map(|j| (x.at(j) - x.at(250 + j)).powi(2)).sum::<f64>().sqrt();
+        assert!((margin - distance / 2.0).abs() < 1e-6 * distance, "{margin} {distance}");
+        let twice = Tensor::from_f64(
+            [3, 4],
+            &[1.0, 2.0, 0.0, 0.0, 1.0, 2.0, 0.0, 0.0, 5.0, 5.0, 1.0, 0.0],
+            DType::F64,
+        );
+        assert!(
+            matches!(linear(&twice, &[0], &[1, 2]), Linear::NotSeparable { .. }),
+            "a point in both classes"
+        );
     }
 
     /// Against a double loop over all examples, exactly up to the order of a sum of four products.
