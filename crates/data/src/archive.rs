@@ -15,7 +15,7 @@ use std::path::Path;
 /// Takes one file: its path inside, with `/` between the parts, and its content.
 pub(crate) type Visit<'a> = dyn FnMut(&str, &mut dyn Read) -> Result<(), DataError> + 'a;
 
-/// Hands every regular file below `path` to `visit`; those of a folder in alphabetical order, those of an archive in its
+/// Hands every regular file below `path` that is not hidden to `visit`; those of a folder in alphabetical order, those of an archive in its
 /// own.
 ///
 /// # Errors
@@ -53,7 +53,7 @@ fn folder(root: &Path, inside: &str, visit: &mut Visit<'_>) -> Result<(), DataEr
         names.push(name);
     }
     names.sort_unstable();
-    for name in names.into_iter().filter(|n| !n.starts_with('.')) {
+    for name in names.into_iter().filter(|n| !hidden(n)) {
         let inside = if inside.is_empty() { name } else { format!("{inside}/{name}") };
         let path = root.join(&inside);
         let wrap = |e| DataError::io(&path, e);
@@ -76,7 +76,7 @@ fn tar(path: &Path, input: &mut dyn Read, visit: &mut Visit<'_>) -> Result<(), D
         if kind.is_symlink() || kind.is_hard_link() {
             return Err(refused(path, &name, "is a link"));
         }
-        if kind.is_file() {
+        if kind.is_file() && !hidden(&inside) {
             visit(&inside, &mut entry)?;
         }
     }
@@ -94,11 +94,16 @@ fn zip(path: &Path, file: File, visit: &mut Visit<'_>) -> Result<(), DataError> 
         if entry.is_symlink() {
             return Err(refused(path, &name, "is a link"));
         }
-        if entry.is_file() {
+        if entry.is_file() && !hidden(&inside) {
             visit(&inside, &mut entry)?;
         }
     }
     Ok(())
+}
+
+/// What systems leave beside the files that are meant (`.DS_Store`, `__MACOSX/._x`).
+fn hidden(inside: &str) -> bool {
+    inside.split('/').any(|part| part.starts_with('.'))
 }
 
 /// An entry's name with `/` between its parts, if it stays where it belongs.

@@ -58,8 +58,10 @@ fn all_containers_give_the_same_files() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, bytes).unwrap();
     }
+    std::fs::write(dir.path().join("a/.hidden"), "x").unwrap();
     let mut expected: Files = ENTRIES.iter().map(|(n, b)| ((*n).to_owned(), b.to_vec())).collect();
-    for bytes in [tar_of(ENTRIES), gz(&tar_of(ENTRIES)), zip_of(ENTRIES)] {
+    let all = [&[("__MACOSX/a/._one.txt", &b"x"[..])], ENTRIES].concat();
+    for bytes in [tar_of(&all), gz(&tar_of(&all)), zip_of(&all)] {
         assert_eq!(read(&bytes).unwrap(), expected);
     }
     expected.sort();

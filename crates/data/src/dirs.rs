@@ -114,7 +114,7 @@ mod tests {
     fn names_of_layouts_are_files_folders_and_patterns() {
         let dir = tempfile::tempdir().unwrap();
         let write = |name: &str| std::fs::write(dir.path().join(name), "").unwrap();
-        ["a.bin", "b.bin.gz", "set-2.zip", "set-1.zip", "set-1.tar"].map(write);
+        ["a.bin", "b.bin.gz", "set-2.zip", "set-1.zip", "set-1.tar"].into_iter().for_each(write);
         std::fs::create_dir(dir.path().join("folder")).unwrap();
         let found =
             |name: &str| named(dir.path(), name).map(|p| p.file_name().unwrap().to_str().unwrap().to_owned());

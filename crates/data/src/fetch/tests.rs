@@ -325,7 +325,7 @@ fn presence_needs_no_content() {
     let download = files_of(entry("cifar100").unwrap()).unwrap();
     std::fs::create_dir(folder.path().join("cifar-100")).unwrap();
     // Only this folder: the machine's own copies must not enter the test.
-    let here = |name: &str| {
+    let here = |name: &'static str| {
         dirs::locate(&folder.path().join("cifar-100"), &RemoteFile { name, ..download.files[0] })
     };
     assert_eq!(here("cifar-100-binary.tar.gz"), None);
