@@ -29,9 +29,13 @@ fn lines() -> Figure {
     let loss = |rate: f64| steps.iter().map(|t| 2.3 / (1.0 + rate * t)).collect();
     let angle = |rate: f64| steps.iter().map(|t| 90.0 * (-rate * t / 400.0).exp() + 8.0).collect();
     let series = |f: &dyn Fn(f64) -> Vec<f64>| {
-        RULES.iter().enumerate().map(|(k, (word, label))| {
-            band(Series::new(Mark::Line, *word, *label, steps.clone(), f(0.2 / (1.0 + k as f64))), 0.12)
-        }).collect()
+        RULES
+            .iter()
+            .enumerate()
+            .map(|(k, (word, label))| {
+                band(Series::new(Mark::Line, *word, *label, steps.clone(), f(0.2 / (1.0 + k as f64))), 0.12)
+            })
+            .collect()
     };
     Figure {
         title: "Training loss and alignment of four learning rules".into(),
@@ -76,7 +80,8 @@ fn accounts() -> Figure {
         ..Panel::default()
     }
     .with_total("sum of accounts");
-    let bars = |word: &str, y: [f64; 3]| Series::new(Mark::Stack, word, word, vec![0.0, 1.0, 2.0], y.to_vec());
+    let bars =
+        |word: &str, y: [f64; 3]| Series::new(Mark::Stack, word, word, vec![0.0, 1.0, 2.0], y.to_vec());
     let by_layer = Panel {
         title: "whole run, by layer".into(),
         x: Axis::new("layer", "").categories(["1", "2", "3"]),
@@ -119,7 +124,11 @@ fn widths() -> Figure {
         panels: vec![
             Panel {
                 x: Axis::new("width", "units").categories(names),
-                y: Axis { min: Some(0.8), max: Some(1.0), ..Axis::new("accuracy on clean test labels", "share") },
+                y: Axis {
+                    min: Some(0.8),
+                    max: Some(1.0),
+                    ..Axis::new("accuracy on clean test labels", "share")
+                },
                 series: bars.collect(),
                 ..Panel::default()
             },
@@ -141,8 +150,10 @@ fn points() -> Figure {
         let mut rng = Rng::new(i as u64);
         let series = RULES.iter().map(|(word, label)| {
             let x: Vec<f64> = (0..8).map(|k| 10f64.powf(-3.0 + 0.4 * f64::from(k))).collect();
-            let y: Vec<f64> = x.iter().map(|x| x.powf(0.9 + 0.1 * i as f64) * (0.3 * rng.normal()).exp()).collect();
-            let y: Vec<f64> = y.iter().enumerate().map(|(j, y)| if i == 2 && j == 3 { f64::NAN } else { *y }).collect();
+            let y: Vec<f64> =
+                x.iter().map(|x| x.powf(0.9 + 0.1 * i as f64) * (0.3 * rng.normal()).exp()).collect();
+            let y: Vec<f64> =
+                y.iter().enumerate().map(|(j, y)| if i == 2 && j == 3 { f64::NAN } else { *y }).collect();
             let mark = if i % 2 == 0 { Mark::Scatter } else { Mark::Line };
             band(Series::new(mark, *word, *label, x, y), 0.25)
         });

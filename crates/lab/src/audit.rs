@@ -3,8 +3,8 @@
 //!
 //! Training is deterministic, so a run of the past is audited by making it again; that it is the same run is checked against its last checkpoint.
 
-use crate::run::Observer;
 use crate::figure::{self, Axis, Figure, FigureError, Mark, Panel, Series};
+use crate::run::Observer;
 use crate::store::{self, StoreError, files};
 use crate::{LabError, RunSpec};
 use realign::checkpoint::Checkpoint;

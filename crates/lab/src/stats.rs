@@ -76,7 +76,8 @@ fn upper(level: f64) -> f64 {
 /// If the probability is not between 0 and 1 or `freedom` is not positive.
 #[track_caller]
 pub fn t_quantile(probability: f64, freedom: f64) -> f64 {
-    let t = StudentsT::new(0.0, 1.0, freedom).unwrap_or_else(|_| panic!("t with {freedom} degrees of freedom"));
+    let t =
+        StudentsT::new(0.0, 1.0, freedom).unwrap_or_else(|_| panic!("t with {freedom} degrees of freedom"));
     t.inverse_cdf(probability)
 }
 

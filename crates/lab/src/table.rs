@@ -165,7 +165,8 @@ impl Table {
 
     /// GitHub's Markdown, with the caption below.
     pub fn markdown(&self) -> String {
-        let escape = |t: &str| t.replace('|', "\\|").replace('*', "\\*").replace('<', "&lt;").replace('\n', " ");
+        let escape =
+            |t: &str| t.replace('|', "\\|").replace('*', "\\*").replace('<', "&lt;").replace('\n', " ");
         let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
         let shown = self.shown();
         let mut out = line(self.columns.iter().map(|c| escape(&c.name)).collect());
@@ -185,7 +186,8 @@ impl Table {
     /// The numbers (RFC 4180).
     pub fn csv(&self) -> String {
         let number = |v: Option<f64>| v.filter(|v| v.is_finite()).map_or(String::new(), |v| v.to_string());
-        let has = |c: usize| self.rows.iter().any(|r| matches!(&r[c], Cell::Number { interval: Some(_), .. }));
+        let has =
+            |c: usize| self.rows.iter().any(|r| matches!(&r[c], Cell::Number { interval: Some(_), .. }));
         let wide: Vec<bool> = (0..self.columns.len()).map(has).collect();
         let mut lines = vec![Vec::new()];
         for (column, wide) in self.columns.iter().zip(&wide) {

@@ -5,10 +5,12 @@ use realign_lab::table::{Best, Cell, Column, Table};
 
 fn sample() -> Figure {
     let x: Vec<f64> = vec![1.0, 2.0, 3.0, 4.0];
-    let line = |word: &str, label: &str, y: [f64; 4]| Series::new(Mark::Line, word, label, x.clone(), y.to_vec());
+    let line =
+        |word: &str, label: &str, y: [f64; 4]| Series::new(Mark::Line, word, label, x.clone(), y.to_vec());
     let stack = |word: &str, y: [f64; 4]| Series::new(Mark::Stack, word, word, x.clone(), y.to_vec());
     let boxes = Series::new(Mark::Box, "fa", "FA & friends", vec![0.0; 5], vec![0.1, 0.2, 0.3, 0.4, 2.0]);
-    let bars = Series::new(Mark::Bar, "bp", "BP", vec![0.0, 1.0], vec![0.9, 0.8]).band(vec![0.8, 0.7], vec![1.0, 0.9]);
+    let bars = Series::new(Mark::Bar, "bp", "BP", vec![0.0, 1.0], vec![0.9, 0.8])
+        .band(vec![0.8, 0.7], vec![1.0, 0.9]);
     Figure {
         title: "cos ∠(Wᵀ, B) <and> more".into(),
         caption: "Mean of 5 seeds.".into(),
@@ -35,7 +37,8 @@ fn sample() -> Figure {
             .with_total("sum"),
             Panel {
                 title: "third".into(),
-                x: Axis::new("width", "units").categories(["64", "a very long category indeed, it goes on and on"]),
+                x: Axis::new("width", "units")
+                    .categories(["64", "a very long category indeed, it goes on and on"]),
                 y: Axis::new("accuracy", "share"),
                 series: vec![bars, boxes],
                 ..Panel::default()
@@ -47,7 +50,8 @@ fn sample() -> Figure {
 
 /// Texts of the SVG as a reader sees them.
 fn texts(svg: &str) -> Vec<String> {
-    let unescape = |t: &str| t.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&");
+    let unescape =
+        |t: &str| t.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&");
     let text = |part: &str| part.split_once('>')?.1.split_once("</text>").map(|t| unescape(t.0));
     svg.split("<text").skip(1).filter_map(text).collect()
 }
@@ -73,7 +77,8 @@ fn every_label_stands_in_the_svg() {
 fn files_are_what_their_names_say_and_always_the_same() {
     let dir = tempfile::tempdir().unwrap();
     let paths = figure::write(&sample(), dir.path(), "fig").unwrap();
-    let read = |paths: &[std::path::PathBuf]| paths.iter().map(|p| std::fs::read(p).unwrap()).collect::<Vec<_>>();
+    let read =
+        |paths: &[std::path::PathBuf]| paths.iter().map(|p| std::fs::read(p).unwrap()).collect::<Vec<_>>();
     let files = read(&paths);
     let names: Vec<_> = paths.iter().map(|p| p.file_name().unwrap().to_str().unwrap()).collect();
     assert_eq!(names, ["fig.svg", "fig.png", "fig.pdf", "fig.csv"]);

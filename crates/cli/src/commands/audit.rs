@@ -25,7 +25,10 @@ pub(crate) fn audit(args: AuditArgs) -> anyhow::Result<ExitCode> {
     let file = run.as_ref().map_or_else(|| args.target.clone(), |dir| dir.join("spec.toml"));
     let specs = Spec::load(&file, &args.overrides)?.runs();
     let threads = args.threads.map_or_else(usual_threads, |n| n as usize);
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("cannot start the threads")?;
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .context("cannot start the threads")?;
     let stop = stop_flag()?;
     let dirs = Dirs { data_dir: args.data_dir.clone() };
     let mut shown = progress::Progress::new(specs.len());
@@ -52,7 +55,8 @@ pub(crate) fn audit(args: AuditArgs) -> anyhow::Result<ExitCode> {
     drop(shown);
     output::print(&texts)?;
     if args.json {
-        let all = if objects.len() == 1 { objects.remove(0) } else { json!({ "closed": closed, "runs": objects }) };
+        let all =
+            if objects.len() == 1 { objects.remove(0) } else { json!({ "closed": closed, "runs": objects }) };
         output::print(&(serde_json::to_string(&all)? + "\n"))?;
     }
     Ok(if closed { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILED) })
@@ -84,7 +88,9 @@ fn text(spec: &RunSpec, done: &Audited) -> String {
     let mut text = format!("{} {} ({label})\n", spec.name(), spec.rule());
     match done.same_bits {
         Some(true) => text += "made again: the weights equal the run's last checkpoint bit for bit\n",
-        Some(false) => text += "MADE AGAIN WITH OTHER WEIGHTS than the run's last checkpoint: another program or machine made it\n",
+        Some(false) => {
+            text += "MADE AGAIN WITH OTHER WEIGHTS than the run's last checkpoint: another program or machine made it\n"
+        }
         None => {}
     }
     if let Outcome::Diverged { step } = done.outcome {

@@ -5,14 +5,6 @@
 use crate::network::{Errors, Network, NodeId, Trace};
 use realign_tensor::{Par, Tensor};
 
-/// Largest number of elements of one row block: G of a block stays in the second-level cache until it is applied.
-const BLOCK: usize = 64 * 1024;
-
-/// Rows per block of a weight with so many columns.
-pub(crate) fn block_rows(cols: usize) -> usize {
-    (BLOCK / cols.max(1)).max(8)
-}
-
 /// Update directions by node.
 #[derive(Default)]
 pub struct Grads {
@@ -64,8 +56,9 @@ impl Grads {
             let (g, gb) = slot.get_or_insert_with(|| (w.zeros_like(), layer.bias().map(Tensor::zeros_like)));
             let (rows, cols) = (w.rows(), w.cols());
             let mut rest = g.slice_mut();
-            for start in (0..rows).step_by(block_rows(cols)) {
-                let end = (start + block_rows(cols)).min(rows);
+            let step = layer.block_rows(cols);
+            for start in (0..rows).step_by(step) {
+                let end = (start + step).min(rows);
                 let (block, tail) = rest.split_at((end - start) * cols);
                 layer.weight_grad(trace.seen(net, node), delta, start..end, block, par);
                 rest = tail;

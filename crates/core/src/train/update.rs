@@ -5,7 +5,7 @@ G is written out as a whole only when somebody needs it (clipping, probes). Bloc
 threads, so the bits are too.
 */
 
-use super::grads::{Grads, block_rows};
+use super::grads::Grads;
 use super::journal::{Journal, RowStep, Watch};
 use crate::Error;
 use crate::init::Feedback;
@@ -65,8 +65,8 @@ impl Updater {
         let largest = net
             .weighted()
             .iter()
-            .map(|&n| net.weight(n))
-            .map(|w| block_rows(w.cols()).min(w.rows()) * w.cols());
+            .map(|&n| (net.layer(n), net.weight(n)))
+            .map(|(layer, w)| layer.block_rows(w.cols()).min(w.rows()) * w.cols());
         let block = largest.max().unwrap_or(0);
         let scratch = (0..par.count()).map(|_| Tensor::zeros([block], net.dtype())).collect();
         Updater { optimizer, lr, schedule, clip, layers, scratch, par, last_lr: 0.0 }
@@ -132,6 +132,7 @@ impl Updater {
                 at,
                 rows: weight.rows(),
                 cols: weight.cols(),
+                block: net.layer(node).block_rows(weight.cols()),
             };
             let rows = 0..weight.rows();
             let memory = slices(&mut state.weight);
@@ -195,6 +196,7 @@ struct Job<'a> {
     at: At,
     rows: usize,
     cols: usize,
+    block: usize,
 }
 
 impl Job<'_> {
@@ -208,10 +210,12 @@ impl Job<'_> {
         watch: Option<Watch<'_>>,
         scratch: &mut [Tensor],
     ) {
-        let block = block_rows(self.cols);
+        let block = self.block;
         let blocks = rows.len().div_ceil(block);
         if scratch.len() == 1 || blocks == 1 {
-            return self.walk(rows, w, memory, increment, watch, &mut scratch[0]);
+            // The threads that have no block of their own help inside the products.
+            let par = Par::threads(scratch.len());
+            return self.walk(rows, w, memory, increment, watch, &mut scratch[0], par);
         }
         let threads = scratch.len() / 2;
         let mid = rows.start + (blocks * threads / scratch.len()).max(1) * block;
@@ -237,8 +241,9 @@ impl Job<'_> {
         mut increment: Option<SliceMut<'_>>,
         mut watch: Option<Watch<'_>>,
         scratch: &mut Tensor,
+        par: Par,
     ) {
-        let block = block_rows(self.cols);
+        let block = self.block;
         for start in rows.clone().step_by(block) {
             let end = (start + block).min(rows.end);
             let n = (end - start) * self.cols;
@@ -253,7 +258,7 @@ impl Job<'_> {
                 Some(kept) => kept.slice().part(start * self.cols..end * self.cols),
                 None => {
                     let (mut buffer, _) = scratch.slice_mut().split_at(n);
-                    self.layer.weight_grad(self.seen, self.delta, start..end, buffer.reborrow(), Par::Seq);
+                    self.layer.weight_grad(self.seen, self.delta, start..end, buffer.reborrow(), par);
                     scratch.slice().part(0..n)
                 }
             };
@@ -275,7 +280,7 @@ impl Job<'_> {
         [mut m, mut v]: [Option<SliceMut<'_>>; 2],
         mut increment: Option<SliceMut<'_>>,
     ) {
-        let block = (rows.start - first) / block_rows(self.cols);
+        let block = (rows.start - first) / self.block;
         for (i, row) in rows.enumerate() {
             let (head, tail) = w.split_at(self.cols);
             w = tail;

@@ -70,11 +70,13 @@ impl<'a> Face<'a> {
                 let (place, half) = (self.x.place(t.at).unwrap_or(0.5), font::width(&t.label, TICK) / 2.0);
                 half - self.size.0 * if at_end { 1.0 - place } else { place }
             };
-            let aslant = |t: &Tick| if at_end { 0.0 } else { 0.87 * font::width(&t.label, TICK) - self.slot() / 2.0 };
+            let aslant =
+                |t: &Tick| if at_end { 0.0 } else { 0.87 * font::width(&t.label, TICK) - self.slot() / 2.0 };
             self.x_ticks.iter().map(|t| if self.aslant { aslant(t) } else { over(t) }).fold(0.0, f64::max)
         };
         Measured {
-            left: (self.y_tick_width() + MARK + SPACE + lines_height(&self.y_label, LABEL) + 6.0).max(overhang(false)),
+            left: (self.y_tick_width() + MARK + SPACE + lines_height(&self.y_label, LABEL) + 6.0)
+                .max(overhang(false)),
             right: overhang(true).max(6.0),
             top: lines_height(&self.title, TITLE) + 8.0,
             bottom: self.x_tick_height() + lines_height(&self.x_label, LABEL) + 4.0,
@@ -94,7 +96,14 @@ impl<'a> Face<'a> {
         MARK + SPACE + TICK + if self.aslant { 0.5 * widest } else { 0.0 }
     }
 
-    pub(super) fn draw(&self, svg: &mut Svg, (left, top): (f64, f64), id: &str, number: usize, others: &[String]) {
+    pub(super) fn draw(
+        &self,
+        svg: &mut Svg,
+        (left, top): (f64, f64),
+        id: &str,
+        number: usize,
+        others: &[String],
+    ) {
         let frame = Frame { x: self.x, y: self.y, left, top, size: self.size };
         let clip = format!("{id}-clip{number}");
         self.open(svg, &frame, number);
@@ -106,7 +115,11 @@ impl<'a> Face<'a> {
         svg.open("g", &[("clip-path", &format!("url(#{clip})"))]);
         marks::draw(svg, self.panel, &frame, id, others);
         svg.close();
-        frame.rect(svg, 0.0, &[("class", "rule"), ("fill", "none"), ("stroke", INK), ("stroke-width", "0.8")]);
+        frame.rect(
+            svg,
+            0.0,
+            &[("class", "rule"), ("fill", "none"), ("stroke", INK), ("stroke-width", "0.8")],
+        );
         self.ticks(svg, &frame);
         self.texts(svg, &frame);
         svg.close();
@@ -114,13 +127,7 @@ impl<'a> Face<'a> {
 
     fn open(&self, svg: &mut Svg, frame: &Frame, number: usize) {
         let ((x0, x1), (y0, y1)) = (self.x.ends(), self.y.ends());
-        let place = format!(
-            "{} {} {} {}",
-            px(frame.left),
-            px(frame.top),
-            px(frame.size.0),
-            px(frame.size.1)
-        );
+        let place = format!("{} {} {} {}", px(frame.left), px(frame.top), px(frame.size.0), px(frame.size.1));
         svg.open(
             "g",
             &[
@@ -183,7 +190,9 @@ impl<'a> Face<'a> {
             svg.text((frame.left + w / 2.0, y), LABEL, Anchor::Middle, 0.0, line);
             y += LABEL * LEADING;
         }
-        let mut x = frame.left - MARK - SPACE - self.y_tick_width() - lines_height(&self.y_label, LABEL) + LABEL - 6.0;
+        let mut x = frame.left - MARK - SPACE - self.y_tick_width() - lines_height(&self.y_label, LABEL)
+            + LABEL
+            - 6.0;
         for line in &self.y_label {
             svg.text((x, frame.top + h / 2.0), LABEL, Anchor::Middle, -90.0, line);
             x += LABEL * LEADING;

@@ -49,7 +49,8 @@ impl Stack {
         }
         let sides: [fn(&(f64, f64)) -> f64; 2] = [|e| e.0, |e| e.1];
         for side in sides {
-            let (from, to): (Vec<f64>, Vec<f64>) = (before.iter().map(side).collect(), self.ends.iter().map(side).collect());
+            let (from, to): (Vec<f64>, Vec<f64>) =
+                (before.iter().map(side).collect(), self.ends.iter().map(side).collect());
             if from == to {
                 continue;
             }
@@ -87,7 +88,13 @@ fn slot(category: f64, (k, n): (usize, usize)) -> (f64, f64) {
     (category + (k as f64 + 0.5) * width - FILL / 2.0, 0.46 * width)
 }
 
-pub(super) fn draw_bars(svg: &mut Svg, series: &Series, frame: &Frame, look: Look<'_>, place: (usize, usize)) {
+pub(super) fn draw_bars(
+    svg: &mut Svg,
+    series: &Series,
+    frame: &Frame,
+    look: Look<'_>,
+    place: (usize, usize),
+) {
     let base = frame.y.ends().0.max(0.0);
     for (x, y) in zip(&series.x, &series.y).filter(|(_, y)| y.is_finite()) {
         rect(svg, frame, look, slot(*x, place), (base, *y));
@@ -97,7 +104,13 @@ pub(super) fn draw_bars(svg: &mut Svg, series: &Series, frame: &Frame, look: Loo
     whiskers(svg, series, frame, dark, slot(0.0, place).0 * unit);
 }
 
-pub(super) fn draw_boxes(svg: &mut Svg, series: &Series, frame: &Frame, look: Look<'_>, place: (usize, usize)) {
+pub(super) fn draw_boxes(
+    svg: &mut Svg,
+    series: &Series,
+    frame: &Frame,
+    look: Look<'_>,
+    place: (usize, usize),
+) {
     let mut categories: Vec<f64> = series.x.clone();
     categories.sort_by(f64::total_cmp);
     categories.dedup();
@@ -116,16 +129,26 @@ fn draw_box(svg: &mut Svg, values: &[f64], frame: &Frame, look: Look<'_>, (middl
     let reach = 1.5 * (q3 - q1);
     let within = || values.iter().copied().filter(|v| (q1 - reach..=q3 + reach).contains(v));
     let (low, high) = (within().fold(q1, f64::min), within().fold(q3, f64::max));
-    let (Some(l), Some(m), Some(r)) = (frame.px(middle - half), frame.px(middle), frame.px(middle + half)) else {
+    let (Some(l), Some(m), Some(r)) = (frame.px(middle - half), frame.px(middle), frame.px(middle + half))
+    else {
         return;
     };
-    let [low_px, q1_px, q2_px, q3_px, high_px] = [low, q1, q2, q3, high].map(|v| frame.py(v).unwrap_or(frame.top));
+    let [low_px, q1_px, q2_px, q3_px, high_px] =
+        [low, q1, q2, q3, high].map(|v| frame.py(v).unwrap_or(frame.top));
     let stroke = [("stroke", look.style.color), ("stroke-width", "1.4")];
     let cap = (r - l) / 4.0;
     let d = format!(
         "M{m},{}V{}M{m},{}V{}M{},{}h{w}M{},{}h{w}",
-        px(q1_px), px(low_px), px(q3_px), px(high_px), px(m - cap), px(low_px), px(m - cap), px(high_px),
-        m = px(m), w = px(2.0 * cap),
+        px(q1_px),
+        px(low_px),
+        px(q3_px),
+        px(high_px),
+        px(m - cap),
+        px(low_px),
+        px(m - cap),
+        px(high_px),
+        m = px(m),
+        w = px(2.0 * cap),
     );
     svg.tag("path", &[&[("d", &*d), ("fill", "none")], &stroke[..]].concat());
     let [x, y, w, h] = [l, q3_px, r - l, q1_px - q3_px].map(px);
@@ -133,7 +156,8 @@ fn draw_box(svg: &mut Svg, values: &[f64], frame: &Frame, look: Look<'_>, (middl
     svg.tag("rect", &[&body[..], &[("fill-opacity", "0.25")], &stroke[..]].concat());
     let median = format!("M{},{}H{}", px(l), px(q2_px), px(r));
     svg.tag("path", &[("d", &*median), ("stroke", look.style.color), ("stroke-width", "2.6")]);
-    for (i, v) in values.iter().enumerate().filter(|(_, v)| values.len() <= FEW || !(low..=high).contains(v)) {
+    for (i, v) in values.iter().enumerate().filter(|(_, v)| values.len() <= FEW || !(low..=high).contains(v))
+    {
         let spread = if values.len() <= FEW { (i as f64 * GOLDEN).fract() - 0.5 } else { 0.0 };
         let place = [("cx", px(m + 0.6 * spread * (r - l))), ("cy", px(frame.py(*v).unwrap_or(frame.top)))];
         let [cx, cy] = [&place[0], &place[1]].map(|(k, v)| (*k, v.as_str()));

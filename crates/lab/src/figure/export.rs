@@ -22,8 +22,7 @@ pub fn png(svg: &str, scale: f32) -> Result<Vec<u8>, FigureError> {
     let fail = |message: String| FigureError::Convert { format: "PNG", message };
     let tree = parse(svg, "PNG")?;
     let size = tree.size().to_int_size().scale_by(scale).ok_or_else(|| fail("has no size".into()))?;
-    let mut pixels =
-        Pixmap::new(size.width(), size.height()).ok_or_else(|| fail("is too large".into()))?;
+    let mut pixels = Pixmap::new(size.width(), size.height()).ok_or_else(|| fail("is too large".into()))?;
     resvg::render(&tree, Transform::from_scale(scale, scale), &mut pixels.as_mut());
     pixels.encode_png().map_err(|e| fail(e.to_string()))
 }
@@ -35,8 +34,8 @@ pub fn png(svg: &str, scale: f32) -> Result<Vec<u8>, FigureError> {
 pub fn pdf(svg: &str) -> Result<Vec<u8>, FigureError> {
     let fail = |message: String| FigureError::Convert { format: "PDF", message };
     let tree = parse(svg, "PDF")?;
-    let size = Size::from_wh(tree.size().width(), tree.size().height())
-        .ok_or_else(|| fail("has no size".into()))?;
+    let size =
+        Size::from_wh(tree.size().width(), tree.size().height()).ok_or_else(|| fail("has no size".into()))?;
     let mut document = Document::new();
     let mut page = document.start_page_with(PageSettings::new(size));
     let mut surface = page.surface();

@@ -18,7 +18,9 @@ pub(super) const FAMILY: &str = "DejaVu Sans";
 
 fn face() -> &'static Face<'static> {
     static FACE: OnceLock<Face<'static>> = OnceLock::new();
-    FACE.get_or_init(|| Face::parse(dejavu::sans::regular(), 0).expect("the font of the dejavu crate is sound"))
+    FACE.get_or_init(|| {
+        Face::parse(dejavu::sans::regular(), 0).expect("the font of the dejavu crate is sound")
+    })
 }
 
 /// A font database with this font alone.
@@ -88,7 +90,9 @@ pub(super) fn face_rule(family: &str, chars: &BTreeSet<char>) -> Result<String, 
         font.add_raw(Tag::new(b"post"), header);
     }
     let data = STANDARD.encode(font.build());
-    Ok(format!("@font-face{{font-family:'{family}';src:url(data:font/ttf;base64,{data}) format('truetype')}}"))
+    Ok(format!(
+        "@font-face{{font-family:'{family}';src:url(data:font/ttf;base64,{data}) format('truetype')}}"
+    ))
 }
 
 #[cfg(test)]

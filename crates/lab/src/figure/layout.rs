@@ -166,8 +166,7 @@ struct Grid {
 impl Grid {
     fn of(figure: &Figure, faces: &[Face<'_>]) -> Grid {
         let n = columns(figure);
-        let mut grid =
-            Grid { columns: vec![[0.0; 3]; n], rows: vec![[0.0; 3]; faces.len().div_ceil(n)] };
+        let mut grid = Grid { columns: vec![[0.0; 3]; n], rows: vec![[0.0; 3]; faces.len().div_ceil(n)] };
         let raise = |to: &mut [f64; 3], by: [f64; 3]| {
             for (a, b) in to.iter_mut().zip(by) {
                 *a = a.max(b);

@@ -66,7 +66,10 @@ impl Key {
         for (r, row) in rows.iter().enumerate() {
             let (mut x, y) = (left, top + (r as f64 + 0.5) * Key::ROW);
             for entry in row.iter().map(|i| &self.entries[*i]) {
-                svg.open("g", &[("class", "key"), ("data-series", &entry.label), ("data-style", &entry.word)]);
+                svg.open(
+                    "g",
+                    &[("class", "key"), ("data-series", &entry.label), ("data-style", &entry.word)],
+                );
                 entry.sample(svg, (x, y), id);
                 svg.text((x + SAMPLE + 6.0, y + 0.36 * TEXT), TEXT, Anchor::Start, 0.0, &entry.label);
                 svg.close();

@@ -50,13 +50,8 @@ impl Frame {
     }
 
     pub(super) fn rect(&self, svg: &mut Svg, grow: f64, more: &[(&str, &str)]) {
-        let [x, y, w, h] = [
-            self.left - grow,
-            self.top - grow,
-            self.size.0 + 2.0 * grow,
-            self.size.1 + 2.0 * grow,
-        ]
-        .map(px);
+        let [x, y, w, h] =
+            [self.left - grow, self.top - grow, self.size.0 + 2.0 * grow, self.size.1 + 2.0 * grow].map(px);
         svg.tag("rect", &[&[("x", &*x), ("y", &*y), ("width", &*w), ("height", &*h)], more].concat());
     }
 }
@@ -79,10 +74,7 @@ pub(super) fn ranges(panel: &Panel) -> (Range, Range) {
     }
     let areas = panel.series.iter().any(|s| s.mark == Mark::Stack);
     let margin = if areas { 0.0 } else { 0.03 };
-    (
-        Range::of(&panel.x, x.into_iter(), margin, false),
-        Range::of(&panel.y, y.into_iter(), 0.05, base),
-    )
+    (Range::of(&panel.x, x.into_iter(), margin, false), Range::of(&panel.y, y.into_iter(), 0.05, base))
 }
 
 /// Counts of numbers that could not be drawn: said under the panels, never passed over.
@@ -150,9 +142,8 @@ impl Look<'_> {
     }
 
     pub(super) fn marker(&self, svg: &mut Svg, (x, y): (f64, f64)) {
-        let path = |shape: &[(f64, f64)]| {
-            points(&shape.iter().map(|(dx, dy)| (x + dx, y + dy)).collect::<Vec<_>>())
-        };
+        let path =
+            |shape: &[(f64, f64)]| points(&shape.iter().map(|(dx, dy)| (x + dx, y + dy)).collect::<Vec<_>>());
         let filled = [("fill", self.style.color), ("stroke", GROUND), ("stroke-width", "0.8")];
         let mut polygon = |shape: &[(f64, f64)]| {
             svg.tag("polygon", &[&[("points", &*path(shape))], &filled[..]].concat());
@@ -174,7 +165,12 @@ impl Look<'_> {
 
     /// A closed shape in the colour, with the hatching of the style in the colour of the ground over it.
     pub(super) fn filled(&self, svg: &mut Svg, shape: &str, place: &[(&str, &str)]) {
-        let plain = [("fill", self.style.color), ("fill-opacity", "0.85"), ("stroke", GROUND), ("stroke-width", "0.6")];
+        let plain = [
+            ("fill", self.style.color),
+            ("fill-opacity", "0.85"),
+            ("stroke", GROUND),
+            ("stroke-width", "0.6"),
+        ];
         svg.tag(shape, &[place, &plain[..]].concat());
         if self.style.hatch > 0 {
             let pattern = format!("url(#{}-hatch{})", self.id, self.style.hatch);
@@ -186,7 +182,10 @@ impl Look<'_> {
         let (l, r) = (px(x - 3.0), px(x + 3.0));
         let (x, low, high) = (px(x), px(low), px(high));
         let d = format!("M{x},{low}V{high}M{l},{low}H{r}M{l},{high}H{r}");
-        svg.tag("path", &[("d", &d), ("fill", "none"), ("stroke", self.style.color), ("stroke-width", "1.2")]);
+        svg.tag(
+            "path",
+            &[("d", &d), ("fill", "none"), ("stroke", self.style.color), ("stroke-width", "1.2")],
+        );
     }
 }
 
@@ -208,7 +207,8 @@ pub(super) fn defs(figure: &Figure, others: &[String], id: &str, svg: &mut Svg) 
     ];
     let filled = |s: &&Series| matches!(s.mark, Mark::Stack | Mark::Bar | Mark::Box);
     let used = figure.panels.iter().flat_map(|p| &p.series).filter(filled);
-    let mut hatches: Vec<usize> = used.map(|s| Style::of(&s.style, others).hatch).filter(|h| *h > 0).collect();
+    let mut hatches: Vec<usize> =
+        used.map(|s| Style::of(&s.style, others).hatch).filter(|h| *h > 0).collect();
     hatches.sort_unstable();
     hatches.dedup();
     for hatch in hatches {

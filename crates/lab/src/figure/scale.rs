@@ -47,9 +47,9 @@ impl Range {
             return Range { scale: Scale::Linear, ends: (-0.5, axis.categories.len() as f64 - 0.5) };
         }
         let scale = axis.scale;
-        let found = data
-            .filter_map(|v| scale.transform(v))
-            .fold(None, |ends: Option<(f64, f64)>, t| Some(ends.map_or((t, t), |(a, b)| (a.min(t), b.max(t)))));
+        let found = data.filter_map(|v| scale.transform(v)).fold(None, |ends: Option<(f64, f64)>, t| {
+            Some(ends.map_or((t, t), |(a, b)| (a.min(t), b.max(t))))
+        });
         let (lo, hi) = found.unwrap_or((0.0, 1.0));
         let margin = match hi - lo {
             0.0 if scale == Scale::Linear && lo != 0.0 => 0.1 * lo.abs(),
@@ -135,7 +135,8 @@ impl Range {
             let label = if k.rem_euclid(stride) == 0 { power(k, plain) } else { String::new() };
             ticks.push(Tick { at: 10f64.powi(k), label });
             if stride == 1 {
-                ticks.extend((2..10).map(|m| Tick { at: f64::from(m) * 10f64.powi(k), label: String::new() }));
+                ticks
+                    .extend((2..10).map(|m| Tick { at: f64::from(m) * 10f64.powi(k), label: String::new() }));
             }
         }
         ticks
@@ -144,7 +145,8 @@ impl Range {
     /// Labels on a logarithmic axis that holds at most one power of ten.
     fn within_decade(&self, room: usize) -> Vec<Tick> {
         let (a, b) = self.ends;
-        let steps = (a.floor() as i32..=b.ceil() as i32).flat_map(|k| [1.0, 2.0, 5.0].map(|m| m * 10f64.powi(k)));
+        let steps =
+            (a.floor() as i32..=b.ceil() as i32).flat_map(|k| [1.0, 2.0, 5.0].map(|m| m * 10f64.powi(k)));
         let (low, high) = self.ends();
         let at: Vec<f64> = steps.filter(|v| (low..=high).contains(v)).collect();
         if at.len() >= 3 { labelled(&at) } else { self.even(room) }
@@ -260,7 +262,9 @@ mod tests {
             let (a, b) = range.ends();
             // Two transcendental functions there and back: a few units in the last place.
             assert!((a - 0.5).abs() < 1e-12 && (b - 20.0).abs() < 1e-12, "{scale:?}: {a} {b}");
-            assert!(range.place(0.5).unwrap().abs() < 1e-12 && (range.place(20.0).unwrap() - 1.0).abs() < 1e-12);
+            assert!(
+                range.place(0.5).unwrap().abs() < 1e-12 && (range.place(20.0).unwrap() - 1.0).abs() < 1e-12
+            );
         }
         assert_eq!(axis(Scale::Log, 1.0, 2.0).1.place(0.0), None);
         assert_eq!(axis(Scale::Linear, 1.0, 2.0).1.place(f64::NAN), None);
@@ -270,7 +274,8 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        for (v, text) in [(4096.0, "4096"), (-0.05, "−0.05"), (3e-7, "3×10⁻⁷"), (1e6, "10⁶"), (0.0, "0")] {
+        for (v, text) in [(4096.0, "4096"), (-0.05, "−0.05"), (3e-7, "3×10⁻⁷"), (1e6, "10⁶"), (0.0, "0")]
+        {
             assert_eq!(number(v), text);
         }
     }

@@ -226,7 +226,10 @@ impl Panel {
             series.check().map_err(|m| format!("series {:?}: {m}", series.label))?;
             let named = !self.x.categories.is_empty();
             if matches!(series.mark, Mark::Bar | Mark::Box) && !named {
-                return Err(format!("series {:?}: bars and boxes need categories on the x axis", series.label));
+                return Err(format!(
+                    "series {:?}: bars and boxes need categories on the x axis",
+                    series.label
+                ));
             }
             let place = |x: &f64| x.fract() == 0.0 && (0.0..self.x.categories.len() as f64).contains(x);
             if named && !series.x.iter().all(place) {
@@ -255,7 +258,9 @@ impl Axis {
             }
         }
         match (self.min, self.max, self.scale) {
-            (Some(a), Some(b), _) if a >= b => Err(format!("its lower end {a} is not below its upper end {b}")),
+            (Some(a), Some(b), _) if a >= b => {
+                Err(format!("its lower end {a} is not below its upper end {b}"))
+            }
             (_, _, Scale::Symlog { linear }) if linear.is_nan() || linear <= 0.0 => {
                 Err(format!("symlog needs a linear part > 0, got {linear}"))
             }

@@ -57,7 +57,9 @@ impl Style {
         } else {
             match word {
                 "total" => return Style { color: "#000000", dash: "", marker: Marker::Circle, hatch: 0 },
-                "measured" => return Style { color: "#000000", dash: "3 3", marker: Marker::Cross, hatch: 0 },
+                "measured" => {
+                    return Style { color: "#000000", dash: "3 3", marker: Marker::Cross, hatch: 0 };
+                }
                 _ => 1 + others.iter().position(|o| o == word).unwrap_or(0),
             }
         };
@@ -66,7 +68,9 @@ impl Style {
 
     /// Whether the word has a look of its own in every figure.
     pub(super) fn is_fixed(word: &str) -> bool {
-        matches!(word, "total" | "measured") || ACCOUNTS.contains(&word) || RULES.iter().any(|r| r.name == word)
+        matches!(word, "total" | "measured")
+            || ACCOUNTS.contains(&word)
+            || RULES.iter().any(|r| r.name == word)
     }
 
     /// 343 looks that differ in colour, line or marker; the first seven in all three.
