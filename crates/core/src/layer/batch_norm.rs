@@ -142,11 +142,11 @@ impl Layer for BatchNorm {
         let count = (seen.x.numel() / c) as f64;
         ops::with_scratch::<f64, _>(2 * c, |sums| {
             let (plain, along) = sums.split_at_mut(c);
+            plain.fill(0.0);
+            along.fill(0.0);
             if exact {
                 ops::channel_sums(delta, plain, par);
                 ops::channel_dots(delta, seen.x, stats.mean, along, par);
-            } else {
-                (plain.fill(0.0), along.fill(0.0));
             }
             let of = |k: usize| {
                 let inverse = stats.inverse[k];

@@ -16,6 +16,8 @@ use realign::train::{BatchSize, Grads, Length, Plan, Setup, Trainer};
 pub struct Images {
     pub rule: String,
     pub network: String,
+    /// Built instead of `network`.
+    pub custom: Option<fn(DType) -> Network>,
     pub loss: String,
     pub optimizer: String,
     pub feedback: String,
@@ -36,6 +38,7 @@ impl Images {
         Images {
             rule: "name = \"bp\"".into(),
             network: network.into(),
+            custom: None,
             loss: "cross_entropy".into(),
             optimizer: "name = \"sgd\"".into(),
             feedback: "name = \"xavier_uniform\"".into(),
@@ -58,6 +61,9 @@ impl Images {
     }
 
     pub fn network(&self) -> Network {
+        if let Some(build) = self.custom {
+            return build(self.dtype);
+        }
         let rule = rules::build(table(&self.rule)).unwrap();
         let input = Shape::new(&self.input);
         realign::model::build(table(&self.network), input, self.classes, self.dtype, rule.as_ref()).unwrap()
