@@ -187,9 +187,48 @@ impl Network {
         self.layer(node).weight().unwrap_or_else(|| panic!("node {} has no weight", node.0))
     }
 
-    /// Whether an error is carried through the weight of this node: some weight lies below it.
+    /// Whether an error is carried through the weight of this node by a matrix that a rule may choose: some weight lies below it.
     pub fn carries(&self, node: NodeId) -> bool {
-        self.nodes[node.0].inputs.iter().any(|b| self.nodes[b.0].needs_error)
+        self.layer(node).carried() && self.nodes[node.0].inputs.iter().any(|b| self.nodes[b.0].needs_error)
+    }
+
+    /// Lets every layer take in what the training pass in `trace` left (running statistics).
+    pub fn absorb(&mut self, trace: &Trace) {
+        for i in 0..self.nodes.len() {
+            let seen = self.nodes[i].inputs.first().map(|_| trace.seen(self, NodeId(i)));
+            if let (Op::Layer(layer), Some(seen)) = (&mut self.nodes[i].op, seen) {
+                layer.absorb(seen);
+            }
+        }
+    }
+
+    /// State of layers beside their parameters, by name: `layers.<i>.<name>`, or `nodes.<i>.<name>` for a layer without a weight.
+    pub fn buffers(&self) -> Vec<(String, &Tensor)> {
+        let mut out = Vec::new();
+        for (i, node) in self.nodes.iter().enumerate() {
+            if let Op::Layer(layer) = &node.op {
+                let named = layer.buffers().into_iter();
+                out.extend(named.map(|(name, t)| (buffer_name(&self.weighted, i, name), t)));
+            }
+        }
+        out
+    }
+
+    /// The same, writable.
+    pub fn buffers_mut(&mut self) -> Vec<(String, &mut Tensor)> {
+        let mut out = Vec::new();
+        for (i, node) in self.nodes.iter_mut().enumerate() {
+            if let Op::Layer(layer) = &mut node.op {
+                let named = layer.buffers_mut().into_iter();
+                out.extend(named.map(|(name, t)| (buffer_name(&self.weighted, i, name), t)));
+            }
+        }
+        out
+    }
+
+    /// Entries of all buffers of a pass over one example.
+    pub fn activations(&self) -> usize {
+        slot_shapes(self).iter().map(Shape::numel).sum()
     }
 
     /// Number of parameters.
@@ -222,6 +261,13 @@ impl Network {
             trace.slots[node.slot] = y;
             trace.aux[i] = aux;
         }
+    }
+}
+
+fn buffer_name(weighted: &[NodeId], node: usize, name: &str) -> String {
+    match weighted.binary_search(&NodeId(node)) {
+        Ok(i) => format!("layers.{i}.{name}"),
+        Err(_) => format!("nodes.{node}.{name}"),
     }
 }
 
@@ -268,15 +314,17 @@ impl Trace {
     }
 }
 
-fn slots(net: &Network, batch: usize) -> Vec<Tensor> {
+/// Shape of one example in every buffer.
+fn slot_shapes(net: &Network) -> Vec<Shape> {
     let mut shapes: Vec<Option<Shape>> = vec![None; net.slots];
     for node in &net.nodes {
         shapes[node.slot].get_or_insert(node.shape);
     }
-    shapes
-        .into_iter()
-        .map(|s| Tensor::zeros(s.expect("every slot has a node").batched(batch), net.dtype))
-        .collect()
+    shapes.into_iter().map(|s| s.expect("every slot has a node")).collect()
+}
+
+fn slots(net: &Network, batch: usize) -> Vec<Tensor> {
+    slot_shapes(net).iter().map(|s| Tensor::zeros(s.batched(batch), net.dtype)).collect()
 }
 
 /// Error signals of one backward pass: for a layer, delta at its own output.
@@ -332,7 +380,7 @@ pub fn sweep<'a>(
         match &node.op {
             Op::Input => {}
             Op::Layer(layer) => {
-                let weight = layer.weight().is_some().then(|| carry(NodeId(i)));
+                let weight = layer.carried().then(|| carry(NodeId(i)));
                 let (dx, accum) = target(net, errors, node.inputs[0]);
                 layer.error_back(weight, trace.seen(net, NodeId(i)), &delta, dx, accum, par);
             }

@@ -55,43 +55,62 @@ struct Spaces {
     root: Vec<usize>,
     /// Channels of the node's output.
     channels: Vec<usize>,
+    /// Number of its first channel, counted from the first of the lowest node.
+    first: Vec<isize>,
 }
 
 impl Spaces {
     fn of(net: &Network) -> Spaces {
-        let mut s = Spaces { root: (0..net.nodes().len()).collect(), channels: vec![0; net.nodes().len()] };
+        let n = net.nodes().len();
+        let mut s = Spaces { root: (0..n).collect(), channels: vec![0; n], first: vec![0; n] };
         for (i, node) in net.nodes().iter().enumerate() {
+            let padding = match &node.op {
+                Op::Layer(layer) => layer.padding(),
+                _ => [0, 0],
+            };
             s.channels[i] = match &node.op {
                 Op::Input => node.shape.dims().first().copied().unwrap_or(1),
                 Op::Layer(layer) if layer.weight().is_some() => layer.weight().map_or(0, |w| w.rows()),
-                _ => s.channels[node.inputs[0].0],
+                _ => s.channels[node.inputs[0].0] + padding[0] + padding[1],
             };
             let passes = !matches!(&node.op, Op::Input)
                 && !matches!(&node.op, Op::Layer(layer) if layer.weight().is_some());
             if passes {
-                node.inputs.iter().for_each(|&below| s.join(i, below.0));
+                node.inputs.iter().for_each(|&below| s.join(below.0, i, padding[0] as isize));
             }
         }
         s
     }
 
-    fn join(&mut self, a: usize, b: usize) {
-        let (a, b) = (self.root[a], self.root[b]);
+    /// Joins the spaces of a node and of its input, whose first channel is channel `before` of the node.
+    fn join(&mut self, below: usize, node: usize, before: isize) {
+        let (a, b) = (self.root[below], self.root[node]);
         let (low, high) = (a.min(b), a.max(b));
-        self.root.iter_mut().filter(|r| **r == high).for_each(|r| *r = low);
+        let shift = self.first[below] - before - self.first[node];
+        let shift = if high == b { shift } else { -shift };
+        for i in 0..self.root.len() {
+            if self.root[i] == high && low != high {
+                (self.root[i], self.first[i]) = (low, self.first[i] + shift);
+            }
+        }
     }
 
     fn stream(&self, net: &Network, root: usize) -> Stream {
         let inside = |node: usize| self.root[node] == root;
-        let member = |(layer, node): (usize, NodeId), units| Member { layer, node, first: 0, units };
+        let lowest = (0..self.root.len()).filter(|&i| inside(i)).map(|i| self.first[i]).min().unwrap_or(0);
+        let member = |(layer, node): (usize, NodeId), at: usize| {
+            let first = (self.first[at] - lowest) as usize;
+            Member { layer, node, first, units: self.channels[at] }
+        };
         let weighted = || net.weighted().iter().copied().enumerate();
         let below = |node: NodeId| net.nodes()[node.0].inputs[0].0;
-        let writers: Vec<Member> =
-            weighted().filter(|w| inside(w.1.0)).map(|w| member(w, self.channels[w.1.0])).collect();
+        let writers: Vec<Member> = weighted().filter(|w| inside(w.1.0)).map(|w| member(w, w.1.0)).collect();
         let readers: Vec<Member> =
-            weighted().filter(|w| inside(below(w.1))).map(|w| member(w, self.channels[below(w.1)])).collect();
-        let homogeneous =
-            net.nodes().iter().enumerate().filter(|(i, _)| inside(*i)).all(|(_, n)| match &n.op {
+            weighted().filter(|w| inside(below(w.1))).map(|w| member(w, below(w.1))).collect();
+        // A reader that carries no error by a matrix (batch norm) has statistics in its way.
+        let carried = readers.iter().all(|r| net.layer(r.node).carried());
+        let homogeneous = carried
+            && net.nodes().iter().enumerate().filter(|(i, _)| inside(*i)).all(|(_, n)| match &n.op {
                 Op::Layer(layer) => layer.homogeneous(),
                 Op::Pointwise(layer) => layer.homogeneous(),
                 Op::Input | Op::Add => true,
@@ -104,8 +123,10 @@ impl Spaces {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layer::{Dense, Flatten, activation};
+    use crate::layer::batch_norm::Backward;
+    use crate::layer::{BatchNorm, Conv2d, Dense, Flatten, PadShortcut, activation};
     use crate::network::Builder;
+    use realign_tensor::ops::Window;
     use realign_tensor::{DType, Shape};
 
     fn act(name: &str) -> Box<dyn crate::layer::Pointwise> {
@@ -153,6 +174,42 @@ mod tests {
         assert_eq!((layers(&found[0].writers), layers(&found[0].readers)), (vec![0, 1, 3], vec![1, 2, 4]));
         assert_eq!((layers(&found[1].writers), layers(&found[1].readers)), (vec![2], vec![3]));
         assert_eq!((found[0].units, found[1].units), (4, 7));
+    }
+
+    /// Stage one has 2 channels, stage two 6: they are channels 2 and 3 of the stream, between zeros.
+    #[test]
+    fn a_padded_shortcut_shifts_the_units_of_its_stage() {
+        let image = Shape::new(&[3, 4, 4]);
+        let mut b = Builder::new(image, DType::F64);
+        let conv = |shape, outputs, stride| {
+            Conv2d::new(shape, outputs, Window::square(3, stride, 1), 1, false, DType::F64).unwrap()
+        };
+        let one = b.layer(b.input(), conv(image, 2, 1));
+        let h = b.pointwise(one, act("relu"));
+        let two = b.layer(h, conv(b.shape(h), 6, 2));
+        let pad = b.layer(h, PadShortcut::new(b.shape(h), 6, 2).unwrap());
+        let h = b.add(&[two, pad]);
+        let h = b.pointwise(h, Box::new(Flatten));
+        let out = b.layer(h, Dense::new(24, 2, false, DType::F64));
+        let found = streams(&b.finish(out));
+        assert_eq!(found.len(), 1);
+        let spans = |m: &[Member]| m.iter().map(|m| (m.layer, m.first, m.units)).collect::<Vec<_>>();
+        assert_eq!(spans(&found[0].writers), [(0, 2, 2), (1, 0, 6)]);
+        assert_eq!(spans(&found[0].readers), [(1, 2, 2), (2, 0, 6)]);
+        assert_eq!((found[0].units, found[0].homogeneous), (6, true));
+    }
+
+    /// The stream below batch norm is read through statistics; the one above is written by gamma and beta.
+    #[test]
+    fn batch_norm_ends_a_stream_and_writes_the_next() {
+        let mut b = Builder::new(Shape::new(&[3]), DType::F64);
+        let h = b.layer(b.input(), Dense::new(3, 4, false, DType::F64));
+        let h = b.layer(h, BatchNorm::new(4, true, Backward::Exact, DType::F64));
+        let h = b.pointwise(h, act("relu"));
+        let out = b.layer(h, Dense::new(4, 2, false, DType::F64));
+        let found = streams(&b.finish(out));
+        assert_eq!(found.iter().map(|s| s.homogeneous).collect::<Vec<_>>(), [false, true]);
+        assert_eq!((layers(&found[1].writers), layers(&found[1].readers)), (vec![1], vec![2]));
     }
 
     #[test]

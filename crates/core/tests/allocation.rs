@@ -33,10 +33,16 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Our own code must allocate nothing per step once every buffer exists. The product kernel takes its packing space from the
-/// heap for some shapes; those used here it serves without.
+/// One test, because the count is one.
 #[test]
 fn a_training_step_allocates_nothing() {
+    dense_networks();
+    convolutional_networks();
+}
+
+/// Our own code must allocate nothing per step once every buffer exists. The product kernel takes its packing space from the
+/// heap for some shapes; those used here it serves without.
+fn dense_networks() {
     for rule in RULES {
         for optimizer in ["name = \"sgd\"", "name = \"sgd\"\nmomentum = 0.9", "name = \"adam\""] {
             for dtype in [DType::F32, DType::F64] {
@@ -56,6 +62,31 @@ fn a_training_step_allocates_nothing() {
                 });
                 let made = COUNT.load(Ordering::Relaxed) - before;
                 assert_eq!(made, 0, "{} {optimizer} {dtype}: {made} allocations in 9 steps", rule.name);
+            }
+        }
+    }
+}
+
+/// The same for convolutions, pooling and batch norm: column matrices and partial sums come from buffers that stay.
+fn convolutional_networks() {
+    for net in [
+        "model = \"convnet\"\nwidth = 3\ndepth = 3\nstages = 2\nbatch_norm = true",
+        "model = \"convnet\"\nwidth = 3\ndepth = 3\nstages = 2\ndownsample = \"max_pool\"",
+    ] {
+        for rule in RULES {
+            for dtype in [DType::F32, DType::F64] {
+                let mut trainer =
+                    common::images::Images { dtype, ..common::images::Images::of(net).rule(rule.name) }
+                        .trainer();
+                (0..9).for_each(|_| {
+                    trainer.train_step();
+                });
+                let before = COUNT.load(Ordering::Relaxed);
+                (0..9).for_each(|_| {
+                    trainer.train_step();
+                });
+                let made = COUNT.load(Ordering::Relaxed) - before;
+                assert_eq!(made, 0, "{} {net} {dtype}: {made} allocations in 9 steps", rule.name);
             }
         }
     }

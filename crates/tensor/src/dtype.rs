@@ -106,6 +106,9 @@ pub trait Element:
     fn of_slice_mut(s: crate::SliceMut<'_>) -> Option<&mut [Self]>;
     #[doc(hidden)]
     fn wrap(v: Vec<Self>) -> crate::tensor::Storage;
+    /// Hands out this thread's spare work buffers.
+    #[doc(hidden)]
+    fn with_spare<R>(f: impl FnOnce(&mut Vec<Vec<Self>>) -> R) -> R;
 }
 
 macro_rules! element {
@@ -178,6 +181,12 @@ macro_rules! element {
             }
             fn wrap(v: Vec<Self>) -> crate::tensor::Storage {
                 crate::tensor::Storage::$variant(v)
+            }
+            fn with_spare<R>(f: impl FnOnce(&mut Vec<Vec<Self>>) -> R) -> R {
+                thread_local! {
+                    static SPARE: std::cell::RefCell<Vec<Vec<$t>>> = const { std::cell::RefCell::new(Vec::new()) };
+                }
+                SPARE.with_borrow_mut(f)
             }
         }
     };

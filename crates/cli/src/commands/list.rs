@@ -103,16 +103,7 @@ fn items(kind: Kind) -> Vec<Item> {
                 options: d.options.to_vec(),
             })
             .collect(),
-        Kind::Models => realign::model::MODELS
-            .iter()
-            .map(|m| Item {
-                name: m.name,
-                summary: m.summary.to_owned(),
-                formula: "",
-                citation: "",
-                options: m.options.to_vec(),
-            })
-            .collect(),
+        Kind::Models => entries(realign::model::MODELS),
         Kind::Inits => inits(),
         Kind::Datasets => datasets(),
     }

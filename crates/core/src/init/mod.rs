@@ -53,6 +53,10 @@ impl WeightInit {
         for (i, node) in net.weighted().to_vec().into_iter().enumerate() {
             let layer = net.layer_mut(node);
             let (fans, rng) = (layer.fans(), branch.at(i as u64));
+            // Other parameters (batch norm's) start where the layer put them.
+            if !layer.carried() {
+                continue;
+            }
             if let (Some(w), bias) = layer.params_mut() {
                 w.copy_from(&self.weight.draw(w.shape(), fans, w.dtype(), &mut rng.child("weight")));
                 if let Some(b) = bias {

@@ -6,22 +6,35 @@ matrix as an argument, `error_back(weight, ...)`: W makes it backpropagation, B 
 acts on its buffer in place (activations, dropout, flatten) and its derivative is computed from its own output.
 */
 
+mod avg_pool;
+pub mod batch_norm;
+mod conv2d;
 mod dense;
 mod dropout;
 mod flatten;
+mod global_avg_pool;
 mod identity;
 mod leaky_relu;
+mod max_pool;
+mod pad_shortcut;
 mod relu;
 mod sigmoid;
 mod tanh;
 
+pub use avg_pool::AvgPool;
+pub use batch_norm::BatchNorm;
+pub use conv2d::Conv2d;
 pub use dense::Dense;
 pub use dropout::Dropout;
 pub use flatten::Flatten;
+pub use global_avg_pool::GlobalAvgPool;
+pub use max_pool::MaxPool;
+pub use pad_shortcut::PadShortcut;
 
 use crate::ConfigError;
 use crate::registry::{Entry, Opt};
-use realign_tensor::{Par, Rng, Shape, SliceMut, Tensor, ops::Accum};
+use realign_tensor::ops::{self, Accum, Planes};
+use realign_tensor::{DType, Par, Rng, Shape, SliceMut, Tensor};
 use std::ops::Range;
 
 /// How a pass is made.
@@ -29,8 +42,16 @@ use std::ops::Range;
 pub struct Pass<'a> {
     /// Threads for the products.
     pub par: Par,
-    /// The noise stream of this training step; `None` in evaluation, where noise layers do nothing.
+    /// The noise stream of this training step; `None` in evaluation, where noise layers do nothing and batch norm
+    /// uses its running statistics.
     pub noise: Option<&'a Rng>,
+}
+
+impl Pass<'_> {
+    /// Whether this is the pass of a training step.
+    pub fn training(&self) -> bool {
+        self.noise.is_some()
+    }
 }
 
 /// What a layer saw in the forward pass.
@@ -41,6 +62,9 @@ pub struct Seen<'a> {
     /// What it left for its own backward step (empty for most layers).
     pub aux: &'a Tensor,
 }
+
+/// Entries of a block of G that stay in the second-level cache until they are applied.
+const BLOCK: usize = 128 * 1024;
 
 /// A layer from one buffer to another.
 pub trait Layer: Send + Sync {
@@ -90,6 +114,13 @@ pub trait Layer: Send + Sync {
         false
     }
 
+    /// How many of `rows` rows of G, each of `cols` entries, are made and applied at a time: an even number of blocks where there are
+    /// several, so that two threads share them evenly.
+    fn block_rows(&self, rows: usize, cols: usize) -> usize {
+        let blocks = (rows * cols).div_ceil(BLOCK).max(1);
+        rows.div_ceil(if blocks > 1 { blocks.next_multiple_of(2) } else { 1 }).max(8)
+    }
+
     /// Update direction of the bias into `g`.
     fn bias_grad(&self, _delta: &Tensor, _g: &mut Tensor) {}
 
@@ -113,8 +144,32 @@ pub trait Layer: Send + Sync {
         (0, 0)
     }
 
-    /// Whether the map without parameters of its own, or its linear part, is positively homogeneous of degree 1 in its
-    /// input, so that the balance identity holds across it.
+    /// Whether the weight is a matrix that carries the error: initialisers draw it and rules may put another in its place. A layer
+    /// with other parameters (batch norm) trains them and sends the error back in its own way under every rule.
+    fn carried(&self) -> bool {
+        self.weight().is_some()
+    }
+
+    /// Takes what the training pass left into the layer's own statistics, after the step.
+    fn absorb(&mut self, _seen: Seen<'_>) {}
+
+    /// State beside the parameters that must survive a resume, by name.
+    fn buffers(&self) -> Vec<(&'static str, &Tensor)> {
+        Vec::new()
+    }
+
+    /// The same, writable.
+    fn buffers_mut(&mut self) -> Vec<(&'static str, &mut Tensor)> {
+        Vec::new()
+    }
+
+    /// Channels of zeros that it puts before and after those of its input.
+    fn padding(&self) -> [usize; 2] {
+        [0, 0]
+    }
+
+    /// Whether it keeps the balance identity: positively homogeneous of degree 1 in its input, or, if it has a weight, linear in its own
+    /// parameters.
     fn homogeneous(&self) -> bool {
         true
     }
@@ -162,7 +217,18 @@ pub struct Description {
 
 /// Every layer there is, activations included, for listings.
 pub fn descriptions() -> Vec<Description> {
-    let fixed = [dense::DESCRIPTION, dropout::DESCRIPTION, flatten::DESCRIPTION, crate::network::ADD];
+    let fixed = [
+        dense::DESCRIPTION,
+        conv2d::DESCRIPTION,
+        avg_pool::DESCRIPTION,
+        max_pool::DESCRIPTION,
+        global_avg_pool::DESCRIPTION,
+        batch_norm::DESCRIPTION,
+        dropout::DESCRIPTION,
+        flatten::DESCRIPTION,
+        crate::network::ADD,
+        pad_shortcut::DESCRIPTION,
+    ];
     let activations = ACTIVATIONS.iter().map(|e| Description {
         name: e.name,
         summary: e.summary,
@@ -184,4 +250,39 @@ pub fn activation(value: &toml::Value) -> Result<Box<dyn Pointwise>, ConfigError
         }
     };
     crate::registry::build(ACTIVATIONS, "activation", table)
+}
+
+/// Channels and (height, width) of an image's shape.
+fn image(shape: Shape) -> Result<(usize, [usize; 2]), String> {
+    match *shape.dims() {
+        [channels, height, width] => Ok((channels, [height, width])),
+        _ => Err(format!("expected an image, channels x height x width, got {shape}")),
+    }
+}
+
+/// Shape after a window has slid over every channel, or why the input does not fit.
+fn pooled(p: &Planes, input: Shape) -> Result<Shape, String> {
+    if image(input)? == (p.channels, p.size) {
+        Ok(Shape::new(&[p.channels, p.out()[0], p.out()[1]]))
+    } else {
+        Err(format!("expected {}x{}x{}, got {input}", p.channels, p.size[0], p.size[1]))
+    }
+}
+
+/// Gives `aux` this shape and dtype; allocates only at first and above the largest number of rows seen.
+fn fit(aux: &mut Tensor, shape: Shape, dtype: DType) {
+    let rows = shape.dims()[0];
+    if aux.dtype() == dtype && aux.shape().with_rows(rows) == shape {
+        aux.set_rows(rows);
+    } else {
+        *aux = Tensor::zeros(shape, dtype);
+    }
+}
+
+/// Update direction of one bias per channel: the sum of its errors.
+fn channel_bias_grad(delta: &Tensor, g: &mut Tensor) {
+    ops::with_scratch::<f64, _>(g.numel(), |sums| {
+        ops::channel_sums(delta, sums, Par::Seq);
+        sums.iter().enumerate().for_each(|(c, &s)| g.set(c, s));
+    });
 }

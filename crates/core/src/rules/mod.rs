@@ -58,9 +58,9 @@ pub trait Rule: Send + Sync {
     /// Registry word.
     fn name(&self) -> &'static str;
 
-    /// The widths actually built for the widths asked for: only baselines that replace the network change them.
-    fn widths(&self, widths: &[usize]) -> Vec<usize> {
-        widths.to_vec()
+    /// Whether the network is replaced by a linear read-out of the input: only a baseline does so.
+    fn readout_only(&self) -> bool {
+        false
     }
 
     /// Feedback weights at the start.

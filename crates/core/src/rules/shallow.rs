@@ -22,8 +22,8 @@ impl Rule for Shallow {
         "shallow"
     }
 
-    fn widths(&self, widths: &[usize]) -> Vec<usize> {
-        vec![widths[0], widths[widths.len() - 1]]
+    fn readout_only(&self) -> bool {
+        true
     }
 
     fn errors(&self, _: &Network, _: &mut Feedback, _: &Trace, _: &mut Errors, _: Par) {}

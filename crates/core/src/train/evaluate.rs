@@ -7,7 +7,10 @@ use crate::network::{Network, Trace};
 use realign_data::Dataset;
 use realign_tensor::Par;
 
+/// Most examples scored at once.
 const BATCH: usize = 256;
+/// Most entries of all buffers of a pass: 256 MiB in f32. Large images are scored in smaller batches.
+const ENTRIES: usize = 1 << 26;
 
 /// Mean loss and accuracies of a split.
 #[derive(Clone, Copy, Debug)]
@@ -46,9 +49,10 @@ impl Evaluator {
         par: Par,
     ) -> SplitScore {
         let (mut total, mut correct, mut clean_correct) = (0.0, 0, 0);
-        for start in (0..data.len()).step_by(BATCH) {
+        let batch = (ENTRIES / net.activations().max(1)).clamp(1, BATCH);
+        for start in (0..data.len()).step_by(batch) {
             self.indices.clear();
-            self.indices.extend(start..(start + BATCH).min(data.len()));
+            self.indices.extend(start..(start + batch).min(data.len()));
             data.gather(&self.indices, self.trace.input_mut(self.indices.len()));
             net.forward(&mut self.trace, Pass { par, noise: None });
             let target = fill_target(&data.targets, &self.indices, &mut self.labels, &mut self.values);

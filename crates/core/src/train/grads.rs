@@ -5,16 +5,6 @@
 use crate::network::{Errors, Network, NodeId, Trace};
 use realign_tensor::{Par, Tensor};
 
-/// Largest number of elements of one row block: G of a block stays in the second-level cache until it is applied.
-const BLOCK: usize = 128 * 1024;
-
-/// Rows per block of a weight of so many rows and columns: an even number of blocks where there are several, so that two threads
-/// share them evenly.
-pub(crate) fn block_rows(rows: usize, cols: usize) -> usize {
-    let blocks = (rows * cols).div_ceil(BLOCK).max(1);
-    rows.div_ceil(if blocks > 1 { blocks.next_multiple_of(2) } else { 1 }).max(8)
-}
-
 /// Update directions by node.
 #[derive(Default)]
 pub struct Grads {
@@ -66,9 +56,9 @@ impl Grads {
             let (g, gb) = slot.get_or_insert_with(|| (w.zeros_like(), layer.bias().map(Tensor::zeros_like)));
             let (rows, cols) = (w.rows(), w.cols());
             let mut rest = g.slice_mut();
-            let block = block_rows(rows, cols);
-            for start in (0..rows).step_by(block) {
-                let end = (start + block).min(rows);
+            let step = layer.block_rows(rows, cols);
+            for start in (0..rows).step_by(step) {
+                let end = (start + step).min(rows);
                 let (block, tail) = rest.split_at((end - start) * cols);
                 layer.weight_grad(trace.seen(net, node), delta, start..end, block, par);
                 rest = tail;

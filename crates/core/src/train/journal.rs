@@ -8,7 +8,6 @@ R_i what the optimizer says it did beside −eta G. Sums are taken while a row i
 do not depend on the number of threads. Nothing is judged here: that is `realign_theory::ledger`.
 */
 
-use super::grads::block_rows;
 use crate::init::Feedback;
 use crate::network::{Network, NodeId};
 use crate::optim::{At, Optimizer, PARTS};
@@ -173,9 +172,11 @@ impl Journal {
 impl LayerJournal {
     fn new(net: &Network, rule: &dyn Rule, node: NodeId, writes: bool, read: usize) -> LayerJournal {
         let w = net.weight(node);
-        let potential = (read > 0).then(|| rule.potential(net, node)).flatten();
+        // A layer whose parameters carry no error (batch norm) reads without a potential.
+        let carries = read > 0 && net.layer(node).carried();
+        let potential = carries.then(|| rule.potential(net, node)).flatten();
         let units = if potential.is_some() { read } else { 0 };
-        let blocks = w.rows().div_ceil(block_rows(w.rows(), w.cols())) * units * FIELDS;
+        let blocks = w.rows().div_ceil(net.layer(node).block_rows(w.rows(), w.cols())) * units * FIELDS;
         // A grouped convolution reads only its group's channels in every row.
         let groups = if w.shape().rank() == 4 { (read / w.shape().dims()[1]).max(1) } else { 1 };
         LayerJournal {

@@ -402,6 +402,7 @@ impl Trainer {
             self.journal = Some(journal);
         }
         self.time += self.updater.lr_at(self.step, total);
+        self.net.absorb(&self.trace);
         self.step += 1;
         Ok(())
     }
@@ -491,6 +492,7 @@ impl Trainer {
         for (i, &node) in self.net.weighted().iter().enumerate() {
             tensors.extend(self.feedback.at(node).map(|b| (format!("layers.{i}.feedback"), b.clone())));
         }
+        tensors.extend(self.net.buffers().into_iter().map(|(n, t)| (n, t.clone())));
         tensors.extend(self.updater.memory());
         for (i, (_, probe)) in self.probes.iter().enumerate() {
             tensors.extend(probe.state().into_iter().map(|(n, t)| (format!("probes.{i}.{n}"), t)));
@@ -529,6 +531,9 @@ impl Trainer {
             if let Some(b) = b {
                 *b = find(&format!("layers.{i}.bias"), b)?;
             }
+        }
+        for (name, t) in self.net.buffers_mut() {
+            *t = find(&name, t)?;
         }
         self.updater.restore(&find)?;
         for (i, (_, probe)) in self.probes.iter_mut().enumerate() {

@@ -5,7 +5,7 @@ G is written out as a whole only when somebody needs it (clipping, probes). Bloc
 threads, so the bits are too.
 */
 
-use super::grads::{Grads, block_rows};
+use super::grads::Grads;
 use super::journal::{Journal, RowStep, Watch};
 use crate::Error;
 use crate::init::Feedback;
@@ -65,8 +65,8 @@ impl Updater {
         let largest = net
             .weighted()
             .iter()
-            .map(|&n| net.weight(n))
-            .map(|w| block_rows(w.rows(), w.cols()).min(w.rows()) * w.cols());
+            .map(|&n| (net.layer(n), net.weight(n)))
+            .map(|(layer, w)| layer.block_rows(w.rows(), w.cols()).min(w.rows()) * w.cols());
         let block = largest.max().unwrap_or(0);
         let scratch = (0..par.count()).map(|_| Tensor::zeros([block], net.dtype())).collect();
         Updater { optimizer, lr, schedule, clip, layers, scratch, par, last_lr: 0.0 }
@@ -136,7 +136,7 @@ impl Updater {
                 optimizer: self.optimizer.as_ref(),
                 at,
                 cols: weight.cols(),
-                block: block_rows(weight.rows(), weight.cols()),
+                block: net.layer(node).block_rows(weight.rows(), weight.cols()),
                 all: weight.rows(),
             };
             let rows = 0..weight.rows();
@@ -219,7 +219,9 @@ impl Job<'_> {
         let block = self.block;
         let blocks = rows.len().div_ceil(block);
         if scratch.len() == 1 || blocks == 1 {
-            return self.walk(rows, w, memory, increment, watch, &mut scratch[0]);
+            // The threads that have no block of their own help inside the products.
+            let par = Par::threads(scratch.len());
+            return self.walk(rows, w, memory, increment, watch, &mut scratch[0], par);
         }
         let threads = scratch.len() / 2;
         let mid = rows.start + (blocks * threads / scratch.len()).max(1) * block;
@@ -254,6 +256,7 @@ impl Job<'_> {
         mut increment: Option<SliceMut<'_>>,
         mut watch: Option<Watch<'_>>,
         scratch: &mut Tensor,
+        par: Par,
     ) {
         if self.at_once(&rows, &mut w, increment.is_some() || watch.is_some()) {
             return;
@@ -273,7 +276,7 @@ impl Job<'_> {
                 Some(kept) => kept.slice().part(start * self.cols..end * self.cols),
                 None => {
                     let (mut buffer, _) = scratch.slice_mut().split_at(n);
-                    self.layer.weight_grad(self.seen, self.delta, start..end, buffer.reborrow(), Par::Seq);
+                    self.layer.weight_grad(self.seen, self.delta, start..end, buffer.reborrow(), par);
                     scratch.slice().part(0..n)
                 }
             };

@@ -1,6 +1,8 @@
 //! Small setups and a sink in memory, shared by the integration tests.
 #![allow(dead_code, unreachable_pub, missing_docs)] // every test binary uses its own part
 
+pub mod images;
+
 use realign::checkpoint::Checkpoint;
 use realign::data::{Bundle, DataConfig, DataRecord, Dataset, Dirs, Features, Targets};
 use realign::init::{FeedbackInit, WeightInit};

@@ -3,7 +3,6 @@
 use super::places::{Places, SpecError};
 use realign::init::{FeedbackInit, WeightInit, feedback_options};
 use realign::registry::{Entry, Opt, build, suggest};
-use realign::tensor::{DType, Shape};
 use realign::train::Every;
 use realign::{ConfigError, loss, model, optim, rules};
 use realign_theory::probes;
@@ -62,7 +61,7 @@ pub(crate) fn resolve(tree: &Table, p: &Places) -> Result<Table, SpecError> {
     let rule = component(rules::RULES, "rule", "rule", rule, p)?;
     let loss = section(tree, "loss", "name", p)?.unwrap_or_else(|| named("cross_entropy"));
     let loss = component(loss::LOSSES, "loss", "loss", loss, p)?;
-    let network = network(tree, &rule, p)?;
+    let network = network(tree, p)?;
     out.insert("rule".into(), Value::Table(rule));
     out.insert("loss".into(), Value::Table(loss));
     out.insert("network".into(), Value::Table(network));
@@ -149,26 +148,24 @@ fn component<T: ?Sized>(
     Ok(table)
 }
 
-fn network(tree: &Table, rule: &Table, p: &Places) -> Result<Table, SpecError> {
+fn network(tree: &Table, p: &Places) -> Result<Table, SpecError> {
     let mut table = section(tree, "network", "model", p)?.ok_or_else(|| missing("network", p))?;
     table.entry("model").or_insert_with(|| Value::from("mlp"));
     let model = table["model"].as_str();
     if let Some(info) = model::MODELS.iter().find(|m| Some(m.name) == model) {
         fill(&mut table, info.options);
     }
-    // The data are not there yet: the ends are taken at their word here and checked against the data by `setup`.
+    // The data are not there yet: whether they fit is checked by `setup`.
     let ends = table.get("widths").and_then(Value::as_array).and_then(|w| {
         let end = |v: Option<&Value>| v.and_then(Value::as_integer).and_then(|i| usize::try_from(i).ok());
         Some((end(w.first())?, end(w.last())?))
     });
-    let (inputs, outputs) = ends.unwrap_or((1, 1));
+    let (inputs, outputs): (usize, usize) = ends.unwrap_or((1, 1));
     if inputs.saturating_mul(outputs).max(weights(&table)) > MOST_WEIGHTS {
         let message = format!("more than {MOST_WEIGHTS} weights: far too wide to fit in memory");
         return Err(p.error("network.widths", message));
     }
-    let rule = rules::build(rule.clone()).map_err(|e| p.config("rule", e))?;
-    model::build(table.clone(), Shape::new(&[inputs]), outputs, DType::F32, &*rule)
-        .map_err(|e| p.config("network", e))?;
+    model::parse(table.clone()).map_err(|e| p.config("network", e))?;
     Ok(table)
 }
 

@@ -103,8 +103,17 @@ impl<'a, T> MatMut<'a, T> {
     /// If `data` is shorter than `rows * cols`.
     #[track_caller]
     pub fn new(data: &'a mut [T], rows: usize, cols: usize) -> Self {
-        check(data.len(), rows, cols, cols);
-        MatMut { ptr: data.as_mut_ptr(), rows, cols, row_stride: cols, life: PhantomData }
+        Self::with_row_stride(data, rows, cols, cols)
+    }
+
+    /// Row-major with `row_stride` elements from one row to the next.
+    ///
+    /// # Panics
+    /// If a row would reach past the end of `data`, or rows overlap.
+    #[track_caller]
+    pub fn with_row_stride(data: &'a mut [T], rows: usize, cols: usize, row_stride: usize) -> Self {
+        check(data.len(), rows, cols, row_stride);
+        MatMut { ptr: data.as_mut_ptr(), rows, cols, row_stride, life: PhantomData }
     }
 
     /// Rows and columns.

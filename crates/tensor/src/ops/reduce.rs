@@ -28,19 +28,22 @@ fn lanes<T: Element>(a: &[T], b: &[T], f: impl Fn(f64, f64) -> f64) -> f64 {
     ((acc[0] + acc[4]) + (acc[1] + acc[5])) + ((acc[2] + acc[6]) + (acc[3] + acc[7])) + tail
 }
 
+/// Sum of `f(a[i], b[i])` in f64. `f` should be `#[inline(always)]`.
+pub(crate) fn fold<T: Element>(a: &[T], b: &[T], f: impl Fn(f64, f64) -> f64) -> f64 {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || lanes(a, b, &f),
+    )
+}
+
 /// Inner product of two slices in f64.
 pub(crate) fn dot_slices<T: Element>(a: &[T], b: &[T]) -> f64 {
     assert_eq!(a.len(), b.len(), "dot of {} and {} elements", a.len(), b.len());
-    Arch::new().dispatch(
+    fold(
+        a,
+        b,
         #[inline(always)]
-        || {
-            lanes(
-                a,
-                b,
-                #[inline(always)]
-                |x, y| x * y,
-            )
-        },
+        |x, y| x * y,
     )
 }
 
