@@ -13,10 +13,10 @@ and functions of `libm` are used, so the pixels are the same on every machine.
 
 mod draw;
 
-use crate::config::MANY;
+use crate::config::{MANY, room};
 use crate::dataset::channel_constants;
 use crate::registry::{Allowed, Entry, Kind, OptionDoc, Raw, Request};
-use crate::{DataError, Dataset, Features, Source, Targets};
+use crate::{ConfigError, DataError, Dataset, Features, Source, Targets};
 use draw::{PIXELS, SHAPES, SIDE, TEXTURES};
 use realign_tensor::{Rng, Shape};
 
@@ -50,8 +50,12 @@ pub(crate) const ENTRY: Entry = Entry {
 };
 
 fn build(request: &Request<'_>) -> Result<Raw, DataError> {
-    let draw = |name: &str| images(request.options.size(&format!("{name}_size")), &request.rng.child(name));
-    let (train, test) = (draw("train"), draw("test"));
+    let draw = |name: &str| {
+        let key = format!("{name}_size");
+        let n = request.options.size(&key);
+        Ok::<_, ConfigError>(images(room(&key, n, PIXELS)?, n, &request.rng.child(name)))
+    };
+    let (train, test) = (draw("train")?, draw("test")?);
     let (mean, sd) = channel_constants(&train, 3, SIDE * SIDE);
     let set = |name: &str, pixels: Vec<u8>| Dataset {
         name: format!("glyphs/{name}"),
@@ -66,9 +70,10 @@ fn label(i: usize) -> u32 {
     (i % CLASSES) as u32
 }
 
-/// `n` images, example-major.
-fn images(n: usize, rng: &Rng) -> Vec<u8> {
-    let mut pixels = vec![0; n * PIXELS];
+/// `n` images, example-major, in place of whatever was in `pixels`.
+fn images(mut pixels: Vec<u8>, n: usize, rng: &Rng) -> Vec<u8> {
+    pixels.clear();
+    pixels.resize(n * PIXELS, 0);
     for (i, image) in pixels.chunks_exact_mut(PIXELS).enumerate() {
         let class = label(i) as usize;
         draw::draw(class / TEXTURES.len(), class % TEXTURES.len(), &mut rng.at(i as u64), image);
