@@ -47,7 +47,7 @@ pub(super) fn place(net: &mut Network, data: &Dataset, draw: &Draw) -> Result<()
     let norm = draw.sd(net.layer(chain.writer).fans()) * (cols as f64).sqrt();
     for (c, mean) in means(data, &labels, classes).into_iter().enumerate() {
         let length = mean.iter().map(|v| v * v).sum::<f64>().sqrt();
-        if !(length > 0.0) {
+        if length == 0.0 || !length.is_finite() {
             return fail(format!("the mean of class {c} is zero"));
         }
         let w = net.layer_mut(chain.writer).params_mut().0.expect("weighted node");
