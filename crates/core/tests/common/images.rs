@@ -31,6 +31,7 @@ pub struct Images {
     pub seed: u64,
     pub par: Par,
     pub probes: Vec<(Every, String)>,
+    pub build_probe: fn(toml::Table) -> Result<Box<dyn probes::Probe>, realign::ConfigError>,
 }
 
 impl Images {
@@ -52,6 +53,7 @@ impl Images {
             seed: 1,
             par: Par::Seq,
             probes: vec![],
+            build_probe: probes::build,
         }
     }
 
@@ -73,7 +75,7 @@ impl Images {
         let mut data = bundle(self.n, self.input.iter().product(), self.classes, self.seed);
         data.train.example_shape = Shape::new(&self.input);
         data.test = Some(data.train.clone());
-        let probe = |(every, text): &(Every, String)| (*every, probes::build(table(text)).unwrap());
+        let probe = |(every, text): &(Every, String)| (*every, (self.build_probe)(table(text)).unwrap());
         Trainer::new(Setup {
             net: self.network(),
             rule: rules::build(table(&self.rule)).unwrap(),
