@@ -39,7 +39,7 @@ impl Augment {
         for (key, value) in &table {
             match (key.as_str(), value) {
                 ("pad", Value::Integer(n)) if (0..=LARGEST_PAD as i64).contains(n) => {
-                    augment.pad = *n as usize
+                    augment.pad = *n as usize;
                 }
                 ("flip", Value::Boolean(b)) => augment.flip = *b,
                 ("pad", other) => {

@@ -154,7 +154,7 @@ fn points() -> Figure {
                 x.iter().map(|x| x.powf(0.9 + 0.1 * i as f64) * (0.3 * rng.normal()).exp()).collect();
             let y: Vec<f64> =
                 y.iter().enumerate().map(|(j, y)| if i == 2 && j == 3 { f64::NAN } else { *y }).collect();
-            let mark = if i % 2 == 0 { Mark::Scatter } else { Mark::Line };
+            let mark = if i.is_multiple_of(2) { Mark::Scatter } else { Mark::Line };
             band(Series::new(mark, *word, *label, x, y), 0.25)
         });
         Panel {

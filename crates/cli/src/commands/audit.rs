@@ -89,7 +89,7 @@ fn text(spec: &RunSpec, done: &Audited) -> String {
     match done.same_bits {
         Some(true) => text += "made again: the weights equal the run's last checkpoint bit for bit\n",
         Some(false) => {
-            text += "MADE AGAIN WITH OTHER WEIGHTS than the run's last checkpoint: another program or machine made it\n"
+            text += "MADE AGAIN WITH OTHER WEIGHTS than the run's last checkpoint: another program or machine made it\n";
         }
         None => {}
     }

@@ -54,7 +54,7 @@ fn page(d: &Dominance, samples: &[Sample]) -> String {
     d.fits.iter().for_each(|f| text += &verdict(f));
     match &d.slope {
         Some(s) => {
-            text += &format!("fitted beta = {:.4} (R² = {:.4}, {} points)\n", s.beta, s.r_squared, s.points)
+            text += &format!("fitted beta = {:.4} (R² = {:.4}, {} points)\n", s.beta, s.r_squared, s.points);
         }
         None => text += "fitted beta: none, fewer than two points with positive L and <g,F>\n",
     }

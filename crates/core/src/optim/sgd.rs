@@ -95,7 +95,7 @@ impl Sgd {
                             w.iter_mut()
                                 .zip(g)
                                 .zip(&mut *v)
-                                .for_each(|((w, &g), v)| *w -= eta * f.step(*w, g, v))
+                                .for_each(|((w, &g), v)| *w -= eta * f.step(*w, g, v));
                         },
                     ),
                     Some(out) => vectorize(

@@ -105,10 +105,16 @@ impl<'a> Machine<'a> {
             0x80 => return self.take(1).map(drop),
             // A frame only announces its length.
             0x95 => return self.take(8).map(drop),
-            b'(' => return Ok(self.marks.push(self.stack.len())),
+            b'(' => {
+                self.marks.push(self.stack.len());
+                return Ok(());
+            }
             b'q' => return self.number(1).map(|key| self.remember(key)),
             b'r' => return self.number(4).map(|key| self.remember(key)),
-            0x94 => return Ok(self.remember(self.memo.len())),
+            0x94 => {
+                self.remember(self.memo.len());
+                return Ok(());
+            }
             b'a' | b'e' => return self.append(op == b'e'),
             b's' | b'u' => return self.set(op == b'u'),
             b'b' => return self.build(),
@@ -157,7 +163,7 @@ impl<'a> Machine<'a> {
     fn line(&mut self) -> Step<String> {
         let rest = &self.input[self.at..];
         let n = rest.iter().position(|&b| b == b'\n').ok_or("the file ends in the middle: truncated")?;
-        let line = String::from_utf8_lossy(&self.take(n)?[..]).into_owned();
+        let line = String::from_utf8_lossy(self.take(n)?).into_owned();
         self.take(1)?;
         Ok(line)
     }
@@ -195,7 +201,10 @@ impl<'a> Machine<'a> {
     fn append(&mut self, many: bool) -> Step {
         let new = if many { self.since_mark()? } else { self.last(1)? };
         match self.stack.last_mut() {
-            Some(Value::List(items)) => Ok(items.extend(new)),
+            Some(Value::List(items)) => {
+                items.extend(new);
+                Ok(())
+            }
             _ => Err("appends to what is no list".to_owned()),
         }
     }

@@ -48,8 +48,8 @@ impl Stack {
             let y = if y.is_finite() { *y } else { 0.0 };
             *end = (end.0 + y.min(0.0), end.1 + y.max(0.0));
         }
-        let sides: [fn(&(f64, f64)) -> f64; 2] = [|e| e.0, |e| e.1];
-        for side in sides {
+        for lower in [true, false] {
+            let side = |e: &(f64, f64)| if lower { e.0 } else { e.1 };
             let (from, to): (Vec<f64>, Vec<f64>) =
                 (before.iter().map(side).collect(), self.ends.iter().map(side).collect());
             if from == to {

@@ -114,7 +114,8 @@ pub fn check<E: From<realign::Error>>(
     let setup = make()?;
     let (setting, lr) = (Setting::of(&setup), setup.lr);
     let form = setting.form;
-    let (mut active, mut refused): (Vec<(&dyn Law, Option<WhyNot>)>, Vec<Refused>) = (Vec::new(), Vec::new());
+    let mut active: Vec<(&dyn Law, Option<WhyNot>)> = Vec::new();
+    let mut refused: Vec<Refused> = Vec::new();
     for law in LAWS.iter().filter(|l| options.law.is_none_or(|name| name == l.info().name)) {
         match law.applies(&setting) {
             Ok(()) => active.push((*law, None)),

@@ -156,6 +156,11 @@ pub fn step_of_unit(journal: &Journal, stream: &Stream, k: usize) -> StepOfUnit 
     StepOfUnit { accounts: a, phi, norm }
 }
 
+/// Whether an account is more than rounding; what is not a number is.
+fn beyond(account: f64, allowance: f64) -> bool {
+    account.is_nan() || account.abs() > allowance
+}
+
 /// Where and when books first failed to close.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Opening {
@@ -219,8 +224,8 @@ impl Books {
             }
             total.add(&unit.accounts);
             let a = &unit.accounts;
-            let path = stream.homogeneous && !(a.path.abs() <= a.allowance);
-            if self.first.is_none() && (path || !(a.residual.abs() <= a.allowance)) {
+            let path = stream.homogeneous && beyond(a.path, a.allowance);
+            if self.first.is_none() && (path || beyond(a.residual, a.allowance)) {
                 self.first = Some(Opening { step, unit: k, path });
             }
         }

@@ -196,7 +196,7 @@ impl Scene {
         let shift = (within(-0.28, 0.28), within(-0.28, 0.28));
         let (turn, slant, aspect) = (within(-0.4, 0.4), within(-0.2, 0.2), within(0.85, 1.18));
         let scale = within(0.52, 0.85);
-        let bend = [within(0.0, 0.08), within(2.0, 4.5), within(2.0, 4.5), within(0.0, 6.28)];
+        let bend = [within(0.0, 0.08), within(2.0, 4.5), within(2.0, 4.5), within(0.0, std::f64::consts::TAU)];
         // A hue that the class likes, spread by the golden section, three times in four.
         let liked = (class as f32 * 0.618_034 + within(-0.1, 0.1)).rem_euclid(1.0);
         let hue = if within(0.0, 1.0) < 0.75 { liked } else { within(0.0, 1.0) };
