@@ -109,7 +109,7 @@ fn attributes(svg: &str, element: &str, name: &str) -> Vec<String> {
         let tag = tag.split_once('>')?.0;
         Some(tag.split_once(&format!(" {name}=\""))?.1.split_once('"')?.0.to_owned())
     };
-    svg.split(&format!("<{element} ")).skip(1).filter_map(value).collect()
+    svg.split(&format!("<{element}")).skip(1).filter_map(value).collect()
 }
 
 fn numbers(text: &str) -> Vec<f64> {
