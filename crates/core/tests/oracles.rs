@@ -430,8 +430,8 @@ fn documented_defaults_are_accepted() {
             let text: String = e
                 .options
                 .iter()
-                .filter(|o| !o.default.is_empty())
-                .map(|o| format!("{} = {}\n", o.name, o.default))
+                // An option without a default must be given: 1 is allowed for all of these.
+                .map(|o| format!("{} = {}\n", o.name, if o.default.is_empty() { "1.0" } else { o.default }))
                 .collect();
             assert!(e.make(table(&text)).is_ok(), "{}: {text}", e.name);
             assert!(

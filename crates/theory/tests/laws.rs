@@ -35,7 +35,7 @@ fn assert_holds(case: &Case, name: &str) {
 fn flow(case: Case, t_end: f64, more: &str) -> Case {
     Case {
         optimizer: format!(
-            "name = \"flow\"\nt_end = {t_end}\nrtol = 1e-10\natol = 1e-12\nmin_step = 2e-5\n{more}"
+            "name = \"flow\"\nt_end = {t_end}\nrtol = 1e-10\natol = 1e-12\nmin_step = 5e-6\n{more}"
         ),
         batch: BatchSize::Full,
         n: 25,
@@ -55,7 +55,7 @@ fn widths() -> impl Strategy<Value = Vec<usize>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 6, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 6, rng_seed: proptest::test_runner::RngSeed::Fixed(1), failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Oracle 5: slope 1 within 0.1 over eta, eta/2, eta/4, and every step as its account says to 1e-10 of the sides (the bounds of the check). Small
     /// eta, so that the second-order part of the slope (about eta times curvature) stays below 0.1.
