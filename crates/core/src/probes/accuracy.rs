@@ -20,6 +20,9 @@ pub(super) const ENTRY: Entry<dyn Probe> = Entry {
         let probe: Accuracy = registry::parse(t)?;
         match probe.splits.iter().find(|s| !KNOWN.contains(&s.as_str())) {
             Some(s) => Err(ConfigError::new("splits", format!("unknown split \"{s}\"{}", suggest(s, &KNOWN)))),
+            None if probe.splits.is_empty() => {
+                Err(ConfigError::new("splits", format!("an empty list measures nothing; known: {}", KNOWN.join(", "))))
+            }
             None => Ok(Box::new(probe)),
         }
     },

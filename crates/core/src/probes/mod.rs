@@ -191,11 +191,14 @@ pub fn build(table: Table) -> Result<Box<dyn Probe>, ConfigError> {
     registry::build(PROBES, "probe", table)
 }
 
-/// Angle in degrees from <a,b>, ‖a‖² and ‖b‖²; `None` if a vector is zero or not finite.
+/// Angle in degrees from <a,b>, ‖a‖² and ‖b‖²; `None` if a vector is zero, not a number if one is not finite.
 pub fn angle(dot: f64, a_sq: f64, b_sq: f64) -> Option<f64> {
     // The root of the product, so that equal vectors give exactly 0 degrees.
     let norms = (a_sq * b_sq).sqrt();
-    (norms > 0.0 && norms.is_finite()).then(|| (dot / norms).clamp(-1.0, 1.0).acos().to_degrees())
+    if norms == 0.0 {
+        return None;
+    }
+    Some(if norms.is_finite() { (dot / norms).clamp(-1.0, 1.0).acos().to_degrees() } else { f64::NAN })
 }
 
 /// Angle in degrees between two tensors read as vectors.

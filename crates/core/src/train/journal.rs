@@ -8,12 +8,13 @@ R_i what the optimizer says it did beside −eta G. Sums are taken while a row i
 do not depend on the number of threads. Nothing is judged here: that is `realign_theory::ledger`.
 */
 
+use super::watch::Watch;
 use crate::init::Feedback;
 use crate::network::{Network, NodeId};
 use crate::optim::{At, Optimizer, PARTS};
 use crate::rules::{Potential, Rule};
 use crate::streams::{Stream, streams};
-use realign_tensor::{DType, Slice, SliceMut, Tensor, ops};
+use realign_tensor::{DType, Slice, Tensor, ops};
 
 /// Sums over one row of a weight and its bias.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -241,7 +242,7 @@ impl LayerJournal {
 }
 
 /// Sums taken row by row: before, mid, bregman, path, size and the parts.
-const FIELDS: usize = 5 + PARTS.len();
+pub(super) const FIELDS: usize = 5 + PARTS.len();
 
 impl ColumnSums {
     fn add(&mut self, [before, mid, bregman, path, size, parts @ ..]: [f64; FIELDS]) {
@@ -256,16 +257,16 @@ impl ColumnSums {
 
 /// Which units the entries of a row belong to.
 #[derive(Clone, Copy)]
-struct Spread {
-    row: usize,
-    rows: usize,
-    units: usize,
-    groups: usize,
+pub(super) struct Spread {
+    pub(super) row: usize,
+    pub(super) rows: usize,
+    pub(super) units: usize,
+    pub(super) groups: usize,
 }
 
 impl Spread {
     /// Adds the entries of the row to the sums of their units.
-    fn add(self, sums: &mut [f64], values: &[f64]) {
+    pub(super) fn add(self, sums: &mut [f64], values: &[f64]) {
         let own = self.units / self.groups;
         let first = self.row / (self.rows / self.groups).max(1) * own;
         let (sums, taps) = (&mut sums[first..first + own], values.len() / own);
@@ -284,19 +285,19 @@ impl Spread {
 }
 
 /// Room for one row in f64.
-struct Scratch {
-    old: Tensor,
-    w: Vec<f64>,
-    g: Vec<f64>,
-    x: Vec<f64>,
-    b: Vec<f64>,
-    m: Vec<f64>,
-    phi: Vec<f64>,
-    term: Vec<f64>,
-    units: Vec<f64>,
-    memory: [Vec<f64>; 2],
-    parts: [Vec<f64>; PARTS.len()],
-    active: [bool; PARTS.len()],
+pub(super) struct Scratch {
+    pub(super) old: Tensor,
+    pub(super) w: Vec<f64>,
+    pub(super) g: Vec<f64>,
+    pub(super) x: Vec<f64>,
+    pub(super) b: Vec<f64>,
+    pub(super) m: Vec<f64>,
+    pub(super) phi: Vec<f64>,
+    pub(super) term: Vec<f64>,
+    pub(super) units: Vec<f64>,
+    pub(super) memory: [Vec<f64>; 2],
+    pub(super) parts: [Vec<f64>; PARTS.len()],
+    pub(super) active: [bool; PARTS.len()],
 }
 
 impl Scratch {
@@ -318,7 +319,7 @@ impl Scratch {
         }
     }
 
-    fn widen(&mut self, w: Slice<'_>, g: Slice<'_>, memory: [Option<Slice<'_>>; 2]) {
+    pub(super) fn widen(&mut self, w: Slice<'_>, g: Slice<'_>, memory: [Option<Slice<'_>>; 2]) {
         self.grow(w.len());
         ops::widen(w, &mut self.w[..w.len()]);
         ops::widen(g, &mut self.g[..g.len()]);
@@ -337,131 +338,12 @@ impl Scratch {
     }
 
     /// The parts of the remainder of the `n` entries just widened.
-    fn remainder(&mut self, at: At, optimizer: &dyn Optimizer, n: usize) {
+    pub(super) fn remainder(&mut self, at: At, optimizer: &dyn Optimizer, n: usize) {
         self.active = optimizer.active(at);
         self.parts.iter_mut().for_each(|p| p[..n].fill(0.0));
         let [decay, momentum, adaptive, clipping] = &mut self.parts;
         let parts = [&mut decay[..n], &mut momentum[..n], &mut adaptive[..n], &mut clipping[..n]];
         let memory = [&self.memory[0][..n], &self.memory[1][..n]];
         optimizer.remainder(at, &self.w[..n], &self.g[..n], memory, parts);
-    }
-}
-
-/// The part of a journal that some rows of one layer write to.
-pub(super) struct Watch<'a> {
-    rows: &'a mut [RowSums],
-    blocks: &'a mut [f64],
-    units: usize,
-    groups: usize,
-    potential: Option<&'a dyn Potential>,
-    feedback: Option<&'a Tensor>,
-    scratch: &'a mut [Scratch],
-}
-
-/// One row's update as it is made.
-pub(super) struct RowStep<'a> {
-    pub(super) at: At,
-    pub(super) optimizer: &'a dyn Optimizer,
-    /// Rows of the whole weight.
-    pub(super) rows: usize,
-    pub(super) grad: Slice<'a>,
-}
-
-impl<'a> Watch<'a> {
-    /// The first `rows` rows, which are `blocks` blocks, with `threads` scratches, and the rest.
-    pub(super) fn split(self, rows: usize, blocks: usize, threads: usize) -> (Watch<'a>, Watch<'a>) {
-        let Watch { rows: r, blocks: b, units, groups, potential, feedback, scratch } = self;
-        let (r1, r2) = r.split_at_mut(if r.is_empty() { 0 } else { rows });
-        let (b1, b2) = b.split_at_mut(blocks * units * FIELDS);
-        let (s1, s2) = scratch.split_at_mut(threads);
-        let part =
-            |rows, blocks, scratch| Watch { rows, blocks, units, groups, potential, feedback, scratch };
-        (part(r1, b1, s1), part(r2, b2, s2))
-    }
-
-    /// Makes the update of row `row` (`own` rows below the first row of this part, in its block number `block`) and notes its sums.
-    pub(super) fn step(
-        &mut self,
-        row: usize,
-        own: usize,
-        block: usize,
-        step: &RowStep<'_>,
-        mut w: SliceMut<'_>,
-        mut memory: [Option<SliceMut<'_>>; 2],
-        increment: Option<SliceMut<'_>>,
-    ) {
-        let cols = w.len();
-        let s = &mut self.scratch[0];
-        let detailed = self.potential.is_some() || step.optimizer.active(step.at).contains(&true);
-        ops::copy(w.as_ref(), s.old.slice_mut().split_at(cols).0);
-        if detailed {
-            let memory = memory.each_ref().map(|m| m.as_ref().map(SliceMut::as_ref));
-            s.widen(w.as_ref(), step.grad, memory);
-            s.remainder(step.at, step.optimizer, cols);
-        }
-        let memory = memory.each_mut().map(|m| m.as_mut().map(SliceMut::reborrow));
-        step.optimizer.update(step.at, w.reborrow(), step.grad, memory, increment);
-        if let Some(sums) = self.rows.get_mut(own) {
-            let [before, after, moved, path] =
-                ops::step_sums(s.old.slice().part(0..cols), w.as_ref(), step.grad);
-            sums.before += before;
-            sums.after += after;
-            sums.moved += moved;
-            sums.path += path;
-            for i in (0..PARTS.len()).filter(|&i| detailed && s.active[i]) {
-                sums.parts[i] += dot(&s.w[..cols], &s.parts[i][..cols]);
-            }
-        }
-        if let Some(potential) = self.potential {
-            ops::widen(w.as_ref(), &mut s.x[..cols]);
-            match self.feedback {
-                Some(b) => ops::widen(b.slice().part(row * cols..(row + 1) * cols), &mut s.b[..cols]),
-                None => s.b[..cols].copy_from_slice(&s.w[..cols]),
-            }
-            let size = self.units * FIELDS;
-            let own = block * size..(block + 1) * size;
-            let spread = Spread { row, rows: step.rows, units: self.units, groups: self.groups };
-            columns(s, potential, cols, spread, &mut self.blocks[own]);
-        }
-    }
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    ops::step_sums(Slice::F64(a), Slice::F64(a), Slice::F64(b))[3]
-}
-
-/// Adds a row to the sums of the units it reads, one run of `sums` per field.
-fn columns(s: &mut Scratch, potential: &dyn Potential, cols: usize, spread: Spread, sums: &mut [f64]) {
-    let Scratch { w, g, x, b, m, phi, term, parts, active, .. } = s;
-    let (w, g, x, b) = (&w[..cols], &g[..cols], &x[..cols], &b[..cols]);
-    let (m, phi, term) = (&mut m[..cols], &mut phi[..cols], &mut term[..cols]);
-    let mut runs = sums.chunks_mut(spread.units);
-    let mut add = |values: &[f64]| spread.add(runs.next().expect("one run per field"), values);
-    potential.carry(w, b, m);
-    potential.phi(w, b, w, phi);
-    add(phi);
-    potential.phi(w, b, x, term);
-    add(term);
-    ops::vectorize(
-        #[inline(always)]
-        || (0..cols).for_each(|i| term[i] -= phi[i] + m[i] * (x[i] - w[i])),
-    );
-    add(term);
-    ops::vectorize(
-        #[inline(always)]
-        || (0..cols).for_each(|i| term[i] = m[i] * g[i]),
-    );
-    add(term);
-    ops::vectorize(
-        #[inline(always)]
-        || (0..cols).for_each(|i| term[i] = (m[i] * w[i]).abs()),
-    );
-    add(term);
-    for ((part, _), run) in parts.iter().zip(*active).zip(runs).filter(|((_, active), _)| *active) {
-        ops::vectorize(
-            #[inline(always)]
-            || (0..cols).for_each(|i| term[i] = m[i] * part[i]),
-        );
-        spread.add(run, term);
     }
 }

@@ -5,33 +5,40 @@ Every step: fetch the batch, forward, signal at the output, the rule's errors, w
 pass over the weights. State at step s means: after s updates. Rows of step s are handed out before the checkpoint of step s.
 */
 
+mod batch;
 mod directions;
 mod evaluate;
+mod finish;
 mod flow;
 mod grads;
 mod journal;
 mod plan;
+mod resume;
 mod start;
 mod update;
+mod watch;
 
+use batch::Batch;
+pub(crate) use batch::fill_target;
 pub use directions::{Directions, Subject};
 pub use evaluate::{Evaluator, SplitScore};
+pub use finish::Final;
 pub use grads::Grads;
 pub use journal::{ColumnSums, Journal, LayerJournal, RowSums};
 pub use plan::{BatchSize, Length, Plan};
 
 use crate::checkpoint::Checkpoint;
-use crate::init::{Feedback, FeedbackInit, WeightInit, named_parameters};
+use crate::init::{Feedback, FeedbackInit, WeightInit};
 use crate::layer::Pass;
-use crate::loss::{self, Loss, Scratch, Target};
+use crate::loss::{self, Loss, Scratch};
 use crate::network::{Errors, Network, Trace};
 use crate::optim::{Clip, Flow, Optimizer, Schedule};
 pub use crate::probes::{Every, Row};
-use crate::probes::{Probe, Reference, Rows, View, angle_between};
+use crate::probes::{Probe, Reference, Rows, View};
 use crate::rules::Rule;
 use crate::{ConfigError, Error};
-use realign_data::{Bundle, Targets};
-use realign_tensor::{Par, Rng, Tensor};
+use realign_data::Bundle;
+use realign_tensor::{Par, Rng};
 use update::Updater;
 
 /// Everything a run consists of.
@@ -108,27 +115,6 @@ pub trait Sink {
     fn stop_requested(&self) -> bool;
 }
 
-/// Figures of a finished (or stopped, or diverged) run; `None` where the data or the rule have no such thing.
-#[derive(Clone, Debug, Default)]
-pub struct Final {
-    /// Mean loss over the train split.
-    pub train_loss: Option<f64>,
-    /// Share of the train split classified correctly.
-    pub train_accuracy: Option<f64>,
-    /// Mean loss over the validation split.
-    pub val_loss: Option<f64>,
-    /// Share of the validation split classified correctly.
-    pub val_accuracy: Option<f64>,
-    /// Mean loss over the test split.
-    pub test_loss: Option<f64>,
-    /// Share of the test split classified correctly.
-    pub test_accuracy: Option<f64>,
-    /// Angle of W and B in degrees per weighted layer.
-    pub weight_angle: Vec<Option<f64>>,
-    /// Angle of the update direction to the gradient in degrees per weighted layer, on the next batch.
-    pub update_angle: Vec<Option<f64>>,
-}
-
 /// A run in progress.
 pub struct Trainer {
     net: Network,
@@ -153,15 +139,6 @@ pub struct Trainer {
     evaluator: Evaluator,
     batch: Batch,
     scratch: Scratch,
-}
-
-/// The current batch and the order of the current epoch.
-#[derive(Default)]
-struct Batch {
-    epoch: Option<u64>,
-    order: Vec<usize>,
-    labels: Vec<u32>,
-    values: Vec<f64>,
 }
 
 impl Trainer {
@@ -458,139 +435,6 @@ impl Trainer {
             loss: self.loss.as_ref(),
             data: &self.data,
             par: self.par,
-        }
-    }
-
-    /// Scores every split and measures the angles once more.
-    pub fn evaluate_final(&mut self) -> Final {
-        let mut out = Final::default();
-        let score = |e: &mut Evaluator, d| e.score(&self.net, d, None, self.loss.as_ref(), self.par);
-        let train = score(&mut self.evaluator, &self.data.train);
-        (out.train_loss, out.train_accuracy) = (Some(train.loss), train.accuracy);
-        if let Some(s) = self.data.validation.as_ref().map(|d| score(&mut self.evaluator, d)) {
-            (out.val_loss, out.val_accuracy) = (Some(s.loss), s.accuracy);
-        }
-        if let Some(s) = self.data.test.as_ref().map(|d| score(&mut self.evaluator, d)) {
-            (out.test_loss, out.test_accuracy) = (Some(s.loss), s.accuracy);
-        }
-        self.look_at_batch();
-        self.compute_grads();
-        let reference = self.reference.grads(&self.net, &self.trace, &self.errors, self.par);
-        for &node in self.net.weighted() {
-            out.weight_angle
-                .push(self.feedback.at(node).and_then(|b| angle_between(self.net.weight(node), b)));
-            let pair = self.grads.weight(node).zip(reference.weight(node));
-            out.update_angle.push(pair.and_then(|(g, r)| angle_between(g, r)));
-        }
-        out
-    }
-
-    /// Everything needed to go on from here.
-    pub fn checkpoint(&self) -> Checkpoint {
-        let mut tensors: Vec<(String, Tensor)> =
-            named_parameters(&self.net).into_iter().map(|(n, t)| (n, t.clone())).collect();
-        for (i, &node) in self.net.weighted().iter().enumerate() {
-            tensors.extend(self.feedback.at(node).map(|b| (format!("layers.{i}.feedback"), b.clone())));
-        }
-        tensors.extend(self.net.buffers().into_iter().map(|(n, t)| (n, t.clone())));
-        tensors.extend(self.updater.memory());
-        for (i, (_, probe)) in self.probes.iter().enumerate() {
-            tensors.extend(probe.state().into_iter().map(|(n, t)| (format!("probes.{i}.{n}"), t)));
-        }
-        tensors.sort_by(|a, b| a.0.cmp(&b.0));
-        Checkpoint { step: self.step, tensors, meta: Vec::new() }
-    }
-
-    /// Goes back to a checkpoint of the same setup.
-    ///
-    /// # Errors
-    /// If a tensor is missing or has another shape.
-    pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), Error> {
-        let find = |name: &str, like: &Tensor| {
-            let found =
-                checkpoint.get(name).ok_or_else(|| Error::Checkpoint(format!("{name} is missing")))?;
-            if found.shape() == like.shape() && found.dtype() == like.dtype() {
-                Ok(found.clone())
-            } else {
-                let (a, b) = (found.shape(), like.shape());
-                Err(Error::Checkpoint(format!(
-                    "{name} is {a} {}, the network needs {b} {}",
-                    found.dtype(),
-                    like.dtype()
-                )))
-            }
-        };
-        for (i, node) in self.net.weighted().to_vec().into_iter().enumerate() {
-            if let Some(b) = self.feedback.at_mut(node) {
-                *b = find(&format!("layers.{i}.feedback"), b)?;
-            }
-            let (w, b) = self.net.layer_mut(node).params_mut();
-            if let Some(w) = w {
-                *w = find(&format!("layers.{i}.weight"), w)?;
-            }
-            if let Some(b) = b {
-                *b = find(&format!("layers.{i}.bias"), b)?;
-            }
-        }
-        for (name, t) in self.net.buffers_mut() {
-            *t = find(&name, t)?;
-        }
-        self.updater.restore(&find)?;
-        for (i, (_, probe)) in self.probes.iter_mut().enumerate() {
-            let prefix = format!("probes.{i}.");
-            let own = checkpoint
-                .tensors
-                .iter()
-                .filter_map(|(n, t)| Some((n.strip_prefix(&prefix)?.to_string(), t.clone())));
-            probe.restore(&own.collect::<Vec<_>>());
-        }
-        self.step = checkpoint.step;
-        // Added up in the order of the steps, so that a resumed run has the same bits.
-        let total = self.total_steps();
-        self.time = match self.flow {
-            Some(flow) => flow.t_end * self.step as f64 / total as f64,
-            None => (0..self.step).fold(0.0, |t, s| t + self.updater.lr_at(s, total)),
-        };
-        self.batch.epoch = None;
-        Ok(())
-    }
-}
-
-impl Batch {
-    /// Which part of `order` is the batch of `step`; reshuffles at a new epoch.
-    fn select(&mut self, step: u64, plan: &Plan, n: usize, root: &Rng) -> std::ops::Range<usize> {
-        let (per_epoch, size) = (plan.steps_per_epoch(n), plan.batch_size(n));
-        let epoch = step / per_epoch;
-        if self.epoch != Some(epoch) {
-            self.order.clear();
-            self.order.extend(0..n);
-            if size < n {
-                root.child("batches").at(epoch).shuffle(&mut self.order);
-            }
-            self.epoch = Some(epoch);
-        }
-        let start = (step % per_epoch) as usize * size;
-        start..(start + size).min(n)
-    }
-}
-
-/// Copies the targets of `indices` into the buffers.
-pub(crate) fn fill_target<'b>(
-    targets: &Targets,
-    indices: &[usize],
-    labels: &'b mut Vec<u32>,
-    values: &'b mut Vec<f64>,
-) -> Target<'b> {
-    match targets {
-        Targets::Classes { labels: all, .. } => {
-            labels.clear();
-            labels.extend(indices.iter().map(|&i| all[i]));
-            Target::Classes(labels)
-        }
-        Targets::Values { values: all, dim } => {
-            values.clear();
-            indices.iter().for_each(|&i| values.extend_from_slice(&all[i * dim..(i + 1) * dim]));
-            Target::Values(values)
         }
     }
 }

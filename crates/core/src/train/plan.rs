@@ -62,7 +62,7 @@ impl Plan {
     /// Updates in all.
     pub fn steps(&self, n: usize) -> u64 {
         match self.length {
-            Length::Epochs(e) => e * self.steps_per_epoch(n),
+            Length::Epochs(e) => e.saturating_mul(self.steps_per_epoch(n)),
             Length::Steps(s) => s,
         }
     }

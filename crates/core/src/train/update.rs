@@ -6,7 +6,8 @@ threads, so the bits are too.
 */
 
 use super::grads::Grads;
-use super::journal::{Journal, RowStep, Watch};
+use super::journal::Journal;
+use super::watch::{RowStep, Watch};
 use crate::Error;
 use crate::init::Feedback;
 use crate::layer::{Layer, Seen};

@@ -1,0 +1,51 @@
+//! The figures of a run when it has ended.
+
+use super::{Evaluator, Trainer};
+use crate::probes::angle_between;
+
+/// Figures of a finished (or stopped, or diverged) run; `None` where the data or the rule have no such thing.
+#[derive(Clone, Debug, Default)]
+pub struct Final {
+    /// Mean loss over the train split.
+    pub train_loss: Option<f64>,
+    /// Share of the train split classified correctly.
+    pub train_accuracy: Option<f64>,
+    /// Mean loss over the validation split.
+    pub val_loss: Option<f64>,
+    /// Share of the validation split classified correctly.
+    pub val_accuracy: Option<f64>,
+    /// Mean loss over the test split.
+    pub test_loss: Option<f64>,
+    /// Share of the test split classified correctly.
+    pub test_accuracy: Option<f64>,
+    /// Angle of W and B in degrees per weighted layer.
+    pub weight_angle: Vec<Option<f64>>,
+    /// Angle of the update direction to the gradient in degrees per weighted layer, on the next batch.
+    pub update_angle: Vec<Option<f64>>,
+}
+
+impl Trainer {
+    /// Scores every split and measures the angles once more.
+    pub fn evaluate_final(&mut self) -> Final {
+        let mut out = Final::default();
+        let score = |e: &mut Evaluator, d| e.score(&self.net, d, None, self.loss.as_ref(), self.par);
+        let train = score(&mut self.evaluator, &self.data.train);
+        (out.train_loss, out.train_accuracy) = (Some(train.loss), train.accuracy);
+        if let Some(s) = self.data.validation.as_ref().map(|d| score(&mut self.evaluator, d)) {
+            (out.val_loss, out.val_accuracy) = (Some(s.loss), s.accuracy);
+        }
+        if let Some(s) = self.data.test.as_ref().map(|d| score(&mut self.evaluator, d)) {
+            (out.test_loss, out.test_accuracy) = (Some(s.loss), s.accuracy);
+        }
+        self.look_at_batch();
+        self.compute_grads();
+        let reference = self.reference.grads(&self.net, &self.trace, &self.errors, self.par);
+        for &node in self.net.weighted() {
+            out.weight_angle
+                .push(self.feedback.at(node).and_then(|b| angle_between(self.net.weight(node), b)));
+            let pair = self.grads.weight(node).zip(reference.weight(node));
+            out.update_angle.push(pair.and_then(|(g, r)| angle_between(g, r)));
+        }
+        out
+    }
+}
