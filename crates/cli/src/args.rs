@@ -52,6 +52,10 @@ pub(crate) enum Command {
     Certify(CertifyArgs),
     /// How fast the loss had to fall by alignment dominance, and what it did
     Dominance(DominanceArgs),
+    /// The experiments of Robertson & Koyejo (ICML 2024) again: runs, figures, verdicts, report
+    Reproduce(ReproduceArgs),
+    /// One page for a folder of runs, or for what `reproduce` made
+    Report(ReportArgs),
     /// BibTeX of everything a spec uses
     Cite(CiteArgs),
     /// Data sets: list, show, fetch, verify
@@ -184,6 +188,58 @@ pub(crate) struct DominanceArgs {
     #[arg(value_name = "RUN_DIR")]
     pub(crate) run: PathBuf,
     /// Print exactly one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const REPRODUCE_EXAMPLES: &str = "\
+Examples:
+  realign reproduce
+  realign reproduce robertson2024 --only fig2,min-norm
+  realign reproduce --profile paper --data-dir DIR
+
+MNIST is used where it is found (--data-dir, $REALIGN_DATA, the cache folder; get it with `realign data fetch mnist`); else the built-in
+drawn digits stand in for it, and the report says so. Runs that are there are not made again; stopped at any point, the same
+command goes on. DIR/report.html opens offline; figures and tables lie beside it, the runs in DIR/runs.";
+
+#[derive(Args)]
+#[command(after_help = format!("{REPRODUCE_EXAMPLES}\n\n{EXIT_CODES}"))]
+pub(crate) struct ReproduceArgs {
+    /// The paper
+    #[arg(value_name = "PAPER", default_value = "robertson2024", value_parser = ["robertson2024"])]
+    pub(crate) paper: String,
+    /// Only these experiments: fig2, fig3, fig4, dominance, min-norm
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+    /// quick: minutes, small networks; paper: full widths and seeds
+    #[arg(long, value_name = "PROFILE", default_value = "quick", value_parser = ["quick", "paper"])]
+    pub(crate) profile: String,
+    /// Folder for the report and its runs [default: reproduce/PAPER-PROFILE]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Threads [default: SLURM_CPUS_PER_TASK, else all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) threads: Option<u32>,
+    /// Folder with data sets, searched before $REALIGN_DATA and the cache folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Print exactly one JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// No progress
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct ReportArgs {
+    /// A folder of run directories, or one that `reproduce` made
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Where report.html, figures and tables go [default: DIR]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print exactly one JSON object instead of text
     #[arg(long)]
     pub(crate) json: bool,
 }

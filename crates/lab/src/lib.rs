@@ -10,6 +10,8 @@ it, or hands back its report if it has ended.
 pub mod audit;
 mod error;
 pub mod figure;
+pub mod report;
+pub mod reproduce;
 mod run;
 pub mod spec;
 pub mod stats;

@@ -163,6 +163,12 @@ impl Table {
         }
     }
 
+    /// Heads and cells as a reader sees them, without mark-up.
+    pub fn cells(&self) -> (Vec<String>, Vec<Vec<String>>) {
+        let rows = self.shown().into_iter().map(|row| row.into_iter().map(|s| s.text).collect());
+        (self.columns.iter().map(|c| c.name.clone()).collect(), rows.collect())
+    }
+
     /// GitHub's Markdown, with the caption below.
     pub fn markdown(&self) -> String {
         let escape =

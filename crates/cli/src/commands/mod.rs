@@ -10,6 +10,8 @@ mod dominance;
 mod laws;
 mod list;
 mod man;
+mod report;
+mod reproduce;
 mod run;
 
 use crate::args::Command;
@@ -35,6 +37,8 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Schedules(args) => done(list::list(Kind::Schedules, &args)),
         Command::Certify(args) => certify::certify(&args),
         Command::Dominance(args) => done(dominance::dominance(&args)),
+        Command::Reproduce(args) => reproduce::reproduce(args),
+        Command::Report(args) => done(report::report(&args)),
         Command::Cite(args) => done(cite::cite(&args)),
         Command::Data(args) => data::data(args),
         Command::Completions { shell } => done(completions::completions(shell)),

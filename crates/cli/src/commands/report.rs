@@ -1,0 +1,31 @@
+//! `realign report DIR`: one page for a folder of runs, or again for what `reproduce` made.
+
+use crate::args::ReportArgs;
+use crate::exit::UserError;
+use crate::output;
+use realign_lab::report::{self, Report};
+use realign_lab::reproduce;
+use serde_json::json;
+use std::path::Path;
+
+/// Reads the runs and writes the page.
+pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<()> {
+    let found = read(&args.dir)?;
+    let path = report::write(&found, args.out.as_deref().unwrap_or(&args.dir))?;
+    if args.json {
+        return output::json(&json!({ "report": path, "claims": found.claims, "counts": found.counts }));
+    }
+    output::print(&format!("{}\n", path.display()))
+}
+
+fn read(dir: &Path) -> anyhow::Result<Report> {
+    if let Some(plan) = reproduce::stored(dir)? {
+        return Ok(reproduce::report(&plan, &dir.join(reproduce::RUNS))?);
+    }
+    let below = dir.join(reproduce::RUNS);
+    let found = report::folder(if below.is_dir() { &below } else { dir })?;
+    if found.counts.is_empty() {
+        return Err(UserError(format!("{} has no run directories", dir.display())).into());
+    }
+    Ok(found)
+}

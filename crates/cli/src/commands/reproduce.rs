@@ -1,0 +1,132 @@
+//! `realign reproduce`: the runs of the paper's experiments, then figures, verdicts and one page.
+
+use super::run::{progress, stop_flag, usual_threads};
+use crate::args::ReproduceArgs;
+use crate::exit::UserError;
+use crate::{exit, output};
+use anyhow::Context;
+use realign::tensor::Par;
+use realign_data::Dirs;
+use realign_lab::report::{self, Report, Verdict};
+use realign_lab::reproduce::{self, Plan, Profile};
+use realign_lab::{LabError, Out, RunOptions, RunReport, RunSpec, Silent, Status};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Runs what is not there yet and writes the report.
+pub(crate) fn reproduce(args: ReproduceArgs) -> anyhow::Result<ExitCode> {
+    let profile: Profile = args.profile.parse().map_err(UserError)?;
+    let dirs = Dirs { data_dir: args.data_dir.clone() };
+    let plan = reproduce::plan(profile, &args.only, reproduce::data(&dirs)).map_err(UserError)?;
+    let out = args
+        .out
+        .clone()
+        .unwrap_or_else(|| PathBuf::from("reproduce").join(format!("{}-{profile}", args.paper)));
+    let threads = args.threads.map_or_else(usual_threads, |n| n as usize);
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .context("cannot start the threads")?;
+    if !args.quiet {
+        announce(&plan, &out);
+    }
+    reproduce::store(&plan, &out)?;
+    let options = RunOptions {
+        out: Out::Root(out.join(reproduce::RUNS)),
+        dirs,
+        par: Par::threads(threads),
+        command_line: std::env::args().collect(),
+    };
+    let runs = plan.runs();
+    let stop = stop_flag()?;
+    let results = if args.quiet {
+        realign_lab::run_all(&runs, &options, threads, &mut Silent, &stop)
+    } else {
+        let mut shown = progress::Progress::new(runs.len());
+        realign_lab::run_all(&runs, &options, threads, &mut shown, &stop)
+    };
+    finish(&args, &plan, &out, &runs, results)
+}
+
+fn announce(plan: &Plan, out: &Path) {
+    let ids: Vec<&str> = plan.experiments.iter().map(|e| e.id).collect();
+    output::note(&format!("{}: {} runs, profile {}", ids.join(", "), plan.runs().len(), plan.profile));
+    if plan.stands_in() {
+        output::note(
+            "MNIST NOT FOUND: built-in drawn digits stand in for it; get it with `realign data fetch mnist`",
+        );
+    } else if plan.experiments.iter().any(|e| e.mnist) {
+        output::note("MNIST found");
+    }
+    output::note(&format!("runs go to {}", out.join(reproduce::RUNS).display()));
+}
+
+fn finish(
+    args: &ReproduceArgs,
+    plan: &Plan,
+    out: &Path,
+    runs: &[RunSpec],
+    results: Vec<Option<Result<RunReport, LabError>>>,
+) -> anyhow::Result<ExitCode> {
+    let (mut stopped, mut worst, mut told) = (false, None, Vec::new());
+    for (spec, result) in runs.iter().zip(results) {
+        match result {
+            None => stopped = true,
+            Some(Ok(report)) => stopped |= report.status == Status::Stopped,
+            Some(Err(error)) => {
+                let text = error.to_string();
+                let error = anyhow::Error::new(error);
+                worst = worst.or_else(|| Some(exit::of(&error)));
+                if !told.contains(&text) {
+                    output::complain(&error.context(format!("run {}", spec.folder())));
+                    told.push(text);
+                }
+            }
+        }
+    }
+    if stopped && worst.is_none() {
+        output::note("stopped; run the same command again to resume");
+        return Ok(ExitCode::from(exit::STOPPED));
+    }
+    let found = reproduce::report(plan, &out.join(reproduce::RUNS))?;
+    let page = report::write(&found, out)?;
+    if args.json {
+        output::json(
+            &json!({ "report": page, "profile": args.profile, "data": plan.data, "stand_in": plan.stands_in(),
+            "claims": found.claims, "counts": found.counts, "troubles": found.troubles }),
+        )?;
+    } else {
+        output::print(&text(&found, &page))?;
+    }
+    Ok(worst.unwrap_or(ExitCode::SUCCESS))
+}
+
+/// Verdicts as a person reads them.
+fn text(found: &Report, page: &Path) -> String {
+    let number = |v: Option<f64>| v.map_or("-".into(), |v| format!("{v:.4}"));
+    let mut rows = vec![["verdict".to_owned(), "claim".into(), "expected".into(), "measured".into()]];
+    for c in &found.claims {
+        if c.verdict == Verdict::NotRun {
+            continue;
+        }
+        let mean = c.measured.and_then(|e| e.mean);
+        let tiny = mean.filter(|m| *m != 0.0 && m.abs() < 1e-3).map(|m| format!("{m:.1e}"));
+        let interval = c.measured.and_then(|e| e.interval);
+        let interval = interval.map(|(a, b)| format!(" [{a:.4}, {b:.4}]")).unwrap_or_default();
+        rows.push([
+            c.verdict.word().to_owned(),
+            c.id.clone(),
+            c.expected.clone(),
+            tiny.unwrap_or_else(|| number(mean)) + &interval,
+        ]);
+    }
+    let mut text = output::columns(&rows);
+    let not_run = found.with(Verdict::NotRun);
+    if not_run > 0 {
+        text += &format!("{not_run} further claims: NOT RUN\n");
+    }
+    found.warnings.iter().for_each(|w| text += &format!("\n{w}\n"));
+    text += &format!("\nadafa is our reconstruction, not the paper's adaFA.\n{}\n", page.display());
+    text
+}

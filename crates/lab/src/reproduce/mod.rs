@@ -1,0 +1,109 @@
+/*!
+A paper made again: which runs its experiments need, and, from the finished runs alone, figures, tables and verdicts.
+
+The experiments, how much of them each profile runs, and the claims with their checks are data in `experiments/robertson2024/`, embedded here so that
+an installed program has them. [`plan`] turns them into runs; anybody may make these ([`crate::run_all`]); [`report`] reads what is on disk. Stages
+talk through run directories only: a run that is there is never made again, and a report can be made of half the runs.
+
+Not here: training, and the look of the page ([`crate::report`]).
+*/
+
+mod analysis;
+mod claims;
+mod dominance;
+mod fig2;
+mod fig3;
+mod fig4;
+mod min_norm;
+mod profile;
+
+pub use analysis::{Found, Run};
+pub(crate) use analysis::{band, words};
+pub use claims::{Claim, claims};
+pub use profile::{Experiment, Part, Plan, Profile, plan, store, stored};
+
+use crate::LabError;
+use crate::report::{Report, Section};
+use realign_data::Dirs;
+use realign_data::fetch::{Presence, presence};
+use std::path::Path;
+
+/// Folder of the run directories below that of a reproduction.
+pub const RUNS: &str = "runs";
+
+/// The data set to use: MNIST if its files are found, else the built-in digits.
+pub fn data(dirs: &Dirs) -> &'static str {
+    match presence("mnist", dirs) {
+        Ok(Presence::Whole) => "mnist",
+        _ => "digits",
+    }
+}
+
+/// A file of the paper's folder: name and text.
+pub(crate) struct Embedded(pub(crate) &'static str, pub(crate) &'static str);
+
+macro_rules! embedded {
+    ($($name:literal),*) => {
+        &[$(Embedded($name, include_str!(concat!("../../../../experiments/robertson2024/", $name)))),*]
+    };
+}
+
+/// All files of `experiments/robertson2024`.
+pub(crate) static FILES: &[Embedded] = embedded!(
+    "fig2.toml",
+    "fig3.toml",
+    "fig4.toml",
+    "dominance.toml",
+    "min-norm.toml",
+    "profiles.toml",
+    "claims.toml"
+);
+
+/// The text of an embedded file.
+///
+/// # Panics
+/// For a name that is not in the list.
+#[track_caller]
+pub(crate) fn file(name: &str) -> &'static str {
+    FILES.iter().find(|f| f.0 == name).unwrap_or_else(|| panic!("no embedded file {name}")).1
+}
+
+type Analyse = fn(&Experiment, &[Run]) -> Result<Found, LabError>;
+
+/// How the runs of an experiment are read. One line per experiment file.
+static ANALYSES: &[(&str, &str, Analyse)] = &[
+    ("fig2", "Figure 2: conservation", fig2::analyse),
+    ("fig3", "Figure 3: alignment", fig3::analyse),
+    ("fig4", "Figure 4: benign overfitting", fig4::analyse),
+    ("dominance", "Alignment dominance", dominance::analyse),
+    ("min-norm", "Minimum norm", min_norm::analyse),
+];
+
+/// What the runs below `runs` say about the experiments of the plan; runs that are not there yet are counted.
+///
+/// # Errors
+/// If a run that claims to be finished cannot be read.
+pub fn report(plan: &Plan, runs: &Path) -> Result<Report, LabError> {
+    let mut out = Report { title: "Robertson & Koyejo 2024, made again".into(), ..Report::default() };
+    let mut measured = std::collections::BTreeMap::new();
+    for experiment in &plan.experiments {
+        let (_, title, analyse) = ANALYSES.iter().find(|a| a.0 == experiment.id).expect("a known experiment");
+        let loaded = analysis::load(experiment, runs)?;
+        out.count(experiment.id, &loaded);
+        let found = analyse(experiment, &loaded)?;
+        for (key, value) in found.measured {
+            measured.insert(format!("{}/{key}", experiment.id), value);
+        }
+        out.sections.push(Section {
+            id: experiment.id.to_owned(),
+            title: (*title).to_owned(),
+            text: found.text,
+            commands: experiment.commands(plan.data),
+            figures: found.figures,
+            tables: found.tables,
+        });
+    }
+    out.claims = claims().iter().map(|c| c.judge(&measured)).collect();
+    out.describe(plan);
+    Ok(out)
+}
