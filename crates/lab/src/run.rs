@@ -1,7 +1,7 @@
 //! One run from its spec to its report, new or resumed; or many, one thread each.
 
 use crate::store::{self, RunDir, RunReport, Session, Status, StoreError};
-use crate::{LabError, RunSpec};
+use crate::{LabError, RunSpec, Spec};
 use realign::checkpoint::Checkpoint;
 use realign::train::{Final, Outcome, Progress, Row, Sink, Trainer};
 use realign_data::Dirs;
@@ -22,11 +22,13 @@ pub enum Out {
 }
 
 impl Out {
-    /// What `--out` means: the very directory for a single run, a folder of runs for many; `runs` if it is not given.
-    pub fn choose(given: Option<PathBuf>, runs: usize) -> Out {
+    /// What `--out` means: the very directory for a single run, a folder of runs for a sweep; if it is not given, below
+    /// `runs`, a sweep in a folder of its own.
+    pub fn choose(given: Option<PathBuf>, spec: &Spec) -> Out {
         match given {
-            Some(dir) if runs == 1 => Out::Dir(dir),
+            Some(dir) if !spec.is_sweep() => Out::Dir(dir),
             Some(root) => Out::Root(root),
+            None if spec.is_sweep() => Out::Root(Path::new("runs").join(spec.name())),
             None => Out::Root(PathBuf::from("runs")),
         }
     }
@@ -55,6 +57,8 @@ pub struct RunOptions {
 
 /// Hears how runs go. All runs of [`run_all`] share one observer, one call at a time.
 pub trait Observer {
+    /// These many runs are to be made, or read if they have ended.
+    fn begins(&mut self, _runs: usize) {}
     /// A run starts, from `step` if it is resumed, of `steps`.
     fn started(&mut self, _run: &RunSpec, _step: u64, _steps: u64) {}
     /// A step was made.

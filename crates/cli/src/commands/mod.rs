@@ -11,6 +11,7 @@ mod laws;
 mod list;
 mod man;
 mod run;
+mod sweep;
 
 use crate::args::Command;
 use std::process::ExitCode;
@@ -21,6 +22,7 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     let done = |result: anyhow::Result<()>| result.map(|()| ExitCode::SUCCESS);
     match command {
         Command::Run(args) => run::run(args),
+        Command::Sweep(args) => done(sweep::sweep(args.command)),
         Command::Audit(args) => audit::audit(args),
         Command::Check(args) => check::check(&args),
         Command::Laws(args) => done(laws::laws(&args)),

@@ -79,6 +79,11 @@ impl Spec {
         Spec { name, runs, draft: Arc::new(draft) }
     }
 
+    /// Whether it is a folder of runs rather than a single one.
+    pub fn is_sweep(&self) -> bool {
+        self.runs.len() > 1 || self.tune().is_some()
+    }
+
     /// What is to be tuned before the runs are made, if anything.
     pub fn tune(&self) -> Option<&Tune> {
         self.draft.tune.as_ref()

@@ -25,12 +25,12 @@ pub use columns::{Cell, Results};
 pub use error::SweepError;
 pub use folder::Listed;
 pub use shard::Shard;
-pub use status::{State, Summary, retry, status};
+pub use status::{Standing, State, Summary, retry, status};
 pub use work::{Crew, Ended, work};
 
 use crate::{LabError, Observer, Out, RunOptions, RunSpec, Spec};
 use folder::Folder;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tune::Tuned;
 
@@ -86,6 +86,7 @@ fn make(
     let folder = Folder(root.to_path_buf());
     folder.list(runs)?;
     let options = RunOptions { out: Out::Root(root.to_path_buf()), ..options.clone() };
+    observer.begins(crew.shard.map_or(runs.len(), |s| s.of(runs).len()));
     let ended = work(runs, &options, crew, observer, stop);
     if !stop.load(Ordering::Relaxed) {
         // The folder may have been deleted in the meantime.
@@ -93,9 +94,4 @@ fn make(
         collect(root)?;
     }
     Ok(ended)
-}
-
-/// Where a spec's runs go if nothing else is said: a folder of its own for a grid.
-pub fn usual_folder(spec: &Spec) -> PathBuf {
-    Path::new("runs").join(spec.name())
 }

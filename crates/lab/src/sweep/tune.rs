@@ -16,7 +16,7 @@ use super::columns::{Cell, Results};
 use super::folder::{write_json, write_shared};
 use super::{Crew, SweepError, make};
 use crate::store::read_metrics;
-use crate::{Choice, LabError, Metric, Observer, RunOptions, RunReport, RunSpec, Spec, Status, StoreError, Tune};
+use crate::{Choice, LabError, Metric, Observer, RunOptions, RunReport, RunSpec, Spec, Status, Tune};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
