@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use realign_lab::sweep::Shard;
 use std::path::PathBuf;
 
 const EXIT_CODES: &str = "\
@@ -10,7 +11,8 @@ Exit codes:
   1   failure while running: a download failed, a file does not verify, a bug
   2   something to correct: arguments, spec, data files, an output folder that cannot be written or belongs
       to another spec or process, a full disk
-  75  stopped by SIGINT or SIGTERM after a checkpoint: run the same command again to resume";
+  75  stopped by SIGINT or SIGTERM after a checkpoint: run the same command again to resume
+A sweep with failed runs ends with the code of the first error, after all other runs.";
 
 /// Train networks by feedback alignment and see why they learn or fail.
 #[derive(Parser)]
@@ -24,6 +26,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Train what a spec describes: one run, or every run of its grid
     Run(RunArgs),
+    /// Look after a sweep: status, retry, collect
+    Sweep(SweepArgs),
     /// Close the books of a run: every change of each unit's potential with its cause
     Audit(AuditArgs),
     /// Compare conservation laws with training at eta, eta/2 and eta/4
@@ -80,10 +84,12 @@ Examples:
   realign run experiments/quickstart.toml data.name=mnist
   realign run experiments/quickstart.toml rule.name=fa optimizer.lr=0.05 --json
   realign run experiments/quickstart.toml --dry-run
+  realign run experiments/quickstart.toml --shard 0/4
 
 A run directory that exists is resumed if it is unfinished and read if it is done; nothing runs twice.
 A grid runs one thread per run, up to --threads runs at a time; a single run uses its threads itself.
-Results do not depend on --threads.";
+Several processes, on one machine or on many with a common file system, may run the same spec into the same folder: they share
+its runs. Results do not depend on --threads or on the number of processes.";
 
 #[derive(Args)]
 #[command(after_help = format!("{RUN_EXAMPLES}\n\n{EXIT_CODES}"))]
@@ -112,6 +118,52 @@ pub(crate) struct RunArgs {
     /// Check the spec and list its runs without running them
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Make only part I of N of the runs, counted from 0; tuning runs are shared by all parts
+    #[arg(long, value_name = "I/N")]
+    pub(crate) shard: Option<Shard>,
+    /// Do not wait for runs that other processes are at work on
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    /// Take over a run of another machine if nothing was heard of it for so long
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub(crate) stale_after: u32,
+}
+
+#[derive(Args)]
+pub(crate) struct SweepArgs {
+    #[command(subcommand)]
+    pub(crate) command: SweepCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum SweepCommand {
+    /// Where each run stands: done, diverged, running, stale, stopped, failed (with its error) or queued
+    Status {
+        /// The folder of a sweep
+        dir: PathBuf,
+        /// Print exactly one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make failed runs runnable again for processes at work; one that starts later tries them anyway
+    Retry {
+        /// The folder of a sweep
+        dir: PathBuf,
+        /// Print exactly one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write results.csv and results.parquet: a row per run, whatever became of it
+    Collect {
+        /// The folder of a sweep
+        dir: PathBuf,
+        /// Also metrics.parquet: all rows of all runs
+        #[arg(long)]
+        metrics: bool,
+        /// Print exactly one JSON object
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 const AUDIT_EXAMPLES: &str = "\

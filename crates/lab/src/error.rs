@@ -1,5 +1,6 @@
 //! Everything that can go wrong between a spec file and a finished run.
 
+use crate::sweep::SweepError;
 use crate::{SpecError, StoreError};
 use thiserror::Error;
 
@@ -18,6 +19,9 @@ pub enum LabError {
     /// Training failed.
     #[error(transparent)]
     Train(#[from] realign::Error),
+    /// Something is wrong with a sweep as a whole.
+    #[error(transparent)]
+    Sweep(#[from] SweepError),
 }
 
 impl LabError {
@@ -26,6 +30,7 @@ impl LabError {
         match self {
             LabError::Spec(_) | LabError::Data(_) => true,
             LabError::Store(e) => e.is_usage(),
+            LabError::Sweep(e) => e.is_usage(),
             LabError::Train(e) => matches!(e, realign::Error::Config(_) | realign::Error::Data(_)),
         }
     }

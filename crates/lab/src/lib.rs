@@ -16,10 +16,11 @@ mod run;
 pub mod spec;
 pub mod stats;
 pub mod store;
+pub mod sweep;
 pub mod table;
 pub mod theory;
 
 pub use error::LabError;
 pub use run::{Observer, Out, RunOptions, Silent, run, run_all};
-pub use spec::{Place, RunSpec, Spec, SpecError};
+pub use spec::{Choice, Metric, Place, RunSpec, Spec, SpecError, Tune};
 pub use store::{RunReport, Status, StoreError};

@@ -1,14 +1,14 @@
 //! One run from its spec to its report, new or resumed; or many, one thread each.
 
 use crate::store::{self, RunDir, RunReport, Session, Status, StoreError};
-use crate::{LabError, RunSpec};
+use crate::{LabError, RunSpec, Spec};
 use realign::checkpoint::Checkpoint;
 use realign::train::{Final, Outcome, Progress, Row, Sink, Trainer};
 use realign_data::Dirs;
 use realign_tensor::Par;
 use std::io;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -22,11 +22,13 @@ pub enum Out {
 }
 
 impl Out {
-    /// What `--out` means: the very directory for a single run, a folder of runs for many; `runs` if it is not given.
-    pub fn choose(given: Option<PathBuf>, runs: usize) -> Out {
+    /// What `--out` means: the very directory for a single run, a folder of runs for a sweep; if it is not given, below
+    /// `runs`, a sweep in a folder of its own.
+    pub fn choose(given: Option<PathBuf>, spec: &Spec) -> Out {
         match given {
-            Some(dir) if runs == 1 => Out::Dir(dir),
+            Some(dir) if !spec.is_sweep() => Out::Dir(dir),
             Some(root) => Out::Root(root),
+            None if spec.is_sweep() => Out::Root(Path::new("runs").join(spec.name())),
             None => Out::Root(PathBuf::from("runs")),
         }
     }
@@ -55,12 +57,18 @@ pub struct RunOptions {
 
 /// Hears how runs go. All runs of [`run_all`] share one observer, one call at a time.
 pub trait Observer {
+    /// These many runs are to be made, or read if they have ended.
+    fn begins(&mut self, _runs: usize) {}
     /// A run starts, from `step` if it is resumed, of `steps`.
     fn started(&mut self, _run: &RunSpec, _step: u64, _steps: u64) {}
     /// A step was made.
     fn progress(&mut self, _run: &RunSpec, _progress: &Progress) {}
     /// A run has ended, perhaps long ago.
     fn ended(&mut self, _run: &RunSpec, _report: &RunReport) {}
+    /// A run of [`run_all`] has failed, here or in another process.
+    fn failed(&mut self, _run: &RunSpec, _error: &LabError) {}
+    /// Nothing is left but these many runs that other processes are at work on.
+    fn waiting(&mut self, _runs: usize) {}
 }
 
 /// An observer that does nothing.
@@ -77,6 +85,24 @@ pub fn run(
     options: &RunOptions,
     observer: &mut dyn Observer,
     stop: &AtomicBool,
+) -> Result<RunReport, LabError> {
+    run_held(spec, options, observer, &Control { stop: &|| stop.load(Ordering::Relaxed), mine: &|| true })
+}
+
+/// Who may end a run, and who may write it.
+pub(crate) struct Control<'a> {
+    /// Whether to stop before the next step.
+    pub(crate) stop: &'a dyn Fn() -> bool,
+    /// Whether the run still is this process's own, asked before each write.
+    pub(crate) mine: &'a dyn Fn() -> bool,
+}
+
+/// As [`run()`].
+pub(crate) fn run_held(
+    spec: &RunSpec,
+    options: &RunOptions,
+    observer: &mut dyn Observer,
+    control: &Control<'_>,
 ) -> Result<RunReport, LabError> {
     let path = options.out.dir(spec);
     store::check(&path, spec)?;
@@ -107,7 +133,7 @@ pub fn run(
     dir.set_status(Status::Running)?;
     observer.started(spec, trainer.step(), trainer.total_steps());
 
-    let mut recorder = Recorder { spec, dir: &mut dir, observer, stop, failure: None };
+    let mut recorder = Recorder { spec, dir: &mut dir, observer, control, failure: None };
     let outcome = trainer.run(&mut recorder);
     let failure = recorder.failure.take();
     let finish = |dir: &mut RunDir, trainer: &mut Trainer, outcome: Outcome| {
@@ -124,20 +150,37 @@ pub fn run(
     };
     // What the store said is clearer than what the trainer made of it.
     let report = match (failure, outcome) {
+        (None, Ok(_)) if !(control.mine)() => Err(LabError::Store(StoreError::TakenOver(path.clone()))),
         (Some(e), _) => Err(LabError::Store(e)),
         (None, Err(e)) => Err(LabError::Train(e)),
         (None, Ok(outcome)) => finish(&mut dir, &mut trainer, outcome).map_err(LabError::Store),
     };
+    let report = report.map_err(|e| deleted(e, &path));
     match &report {
         Ok(report) => observer.ended(spec, report),
+        // The word in there is the other process's now.
+        Err(LabError::Store(StoreError::TakenOver(_))) => {}
         // The disk that refused the rows may refuse this word as well; the error is told either way.
         Err(_) => drop(dir.set_failed()),
     }
     report
 }
 
+/// A file that cannot be found because the whole directory went away is told as that.
+fn deleted(error: LabError, path: &Path) -> LabError {
+    match error {
+        LabError::Store(StoreError::Io { source, .. })
+            if source.kind() == io::ErrorKind::NotFound && !path.join("spec.toml").exists() =>
+        {
+            LabError::Store(StoreError::Deleted(path.to_path_buf()))
+        }
+        other => other,
+    }
+}
+
 /// Makes many runs, `threads` at a time and one thread each, in order of the list; one that fails does not stop the
-/// others. Runs not started when `stop` is set are left out (`None`).
+/// others. Runs not started when `stop` is set are left out (`None`). Other processes may be at work in the same folder
+/// of runs: each run is made by one of them, and this returns when all have ended (see [`crate::sweep`]).
 pub fn run_all(
     specs: &[RunSpec],
     options: &RunOptions,
@@ -145,31 +188,14 @@ pub fn run_all(
     observer: &mut (dyn Observer + Send),
     stop: &AtomicBool,
 ) -> Vec<Option<Result<RunReport, LabError>>> {
-    let options = RunOptions { par: Par::threads(1), ..options.clone() };
-    let (next, shared) = (AtomicUsize::new(0), Mutex::new(observer));
-    let results: Vec<Mutex<Option<Result<RunReport, LabError>>>> =
-        specs.iter().map(|_| Mutex::new(None)).collect();
-    std::thread::scope(|scope| {
-        for _ in 0..threads.clamp(1, specs.len().max(1)) {
-            scope.spawn(|| {
-                loop {
-                    let i = next.fetch_add(1, Ordering::Relaxed);
-                    if i >= specs.len() || stop.load(Ordering::Relaxed) {
-                        return;
-                    }
-                    let result = run(&specs[i], &options, &mut Shared(&shared), stop);
-                    *results[i].lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
-                }
-            });
-        }
-    });
-    results.into_iter().map(|m| m.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
+    crate::sweep::work(specs, options, &crate::sweep::Crew::new(threads), observer, stop)
 }
 
-struct Shared<'a, 'b>(&'a Mutex<&'b mut (dyn Observer + Send)>);
+/// One observer for many threads.
+pub(crate) struct Shared<'a, 'b>(pub(crate) &'a Mutex<&'b mut (dyn Observer + Send)>);
 
 impl Shared<'_, '_> {
-    fn with(&self, f: impl FnOnce(&mut dyn Observer)) {
+    pub(crate) fn with(&self, f: impl FnOnce(&mut dyn Observer)) {
         f(&mut **self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
@@ -184,6 +210,12 @@ impl Observer for Shared<'_, '_> {
     fn ended(&mut self, run: &RunSpec, report: &RunReport) {
         self.with(|o| o.ended(run, report));
     }
+    fn failed(&mut self, run: &RunSpec, error: &LabError) {
+        self.with(|o| o.failed(run, error));
+    }
+    fn waiting(&mut self, runs: usize) {
+        self.with(|o| o.waiting(runs));
+    }
 }
 
 /// Stores what the trainer hands out.
@@ -191,11 +223,19 @@ struct Recorder<'a> {
     spec: &'a RunSpec,
     dir: &'a mut RunDir,
     observer: &'a mut dyn Observer,
-    stop: &'a AtomicBool,
+    control: &'a Control<'a>,
     failure: Option<StoreError>,
 }
 
 impl Recorder<'_> {
+    fn mine(&self) -> Result<(), StoreError> {
+        let path = self.dir.path();
+        if !(self.control.mine)() {
+            return Err(StoreError::TakenOver(path.to_path_buf()));
+        }
+        Ok(())
+    }
+
     fn keep(&mut self, result: Result<(), StoreError>) -> io::Result<()> {
         result.map_err(|e| {
             let short = io::Error::other(e.to_string());
@@ -207,17 +247,17 @@ impl Recorder<'_> {
 
 impl Sink for Recorder<'_> {
     fn rows(&mut self, rows: &[Row]) -> io::Result<()> {
-        let result = self.dir.append(rows);
+        let result = self.mine().and_then(|()| self.dir.append(rows));
         self.keep(result)
     }
     fn checkpoint(&mut self, checkpoint: &Checkpoint) -> io::Result<()> {
-        let result = self.dir.save(checkpoint);
+        let result = self.mine().and_then(|()| self.dir.save(checkpoint));
         self.keep(result)
     }
     fn progress(&mut self, progress: &Progress) {
         self.observer.progress(self.spec, progress);
     }
     fn stop_requested(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+        (self.control.stop)()
     }
 }

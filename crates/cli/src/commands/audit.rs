@@ -31,7 +31,7 @@ pub(crate) fn audit(args: AuditArgs) -> anyhow::Result<ExitCode> {
         .context("cannot start the threads")?;
     let stop = stop_flag()?;
     let dirs = Dirs { data_dir: args.data_dir.clone() };
-    let mut shown = progress::Progress::new(specs.len());
+    let mut shown = progress::Progress::new(false);
     let (mut closed, mut objects, mut texts) = (true, Vec::new(), String::new());
     for spec in &specs {
         let mut silent = Silent;

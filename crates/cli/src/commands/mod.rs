@@ -13,6 +13,7 @@ mod man;
 mod report;
 mod reproduce;
 mod run;
+mod sweep;
 
 use crate::args::Command;
 use std::process::ExitCode;
@@ -23,6 +24,7 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     let done = |result: anyhow::Result<()>| result.map(|()| ExitCode::SUCCESS);
     match command {
         Command::Run(args) => run::run(args),
+        Command::Sweep(args) => done(sweep::sweep(args.command)),
         Command::Audit(args) => audit::audit(args),
         Command::Check(args) => check::check(&args),
         Command::Laws(args) => done(laws::laws(&args)),

@@ -1,20 +1,27 @@
 //! `realign run SPEC.toml`: one run or every run of a grid, with progress on stderr and the outcome on stdout.
 
+mod plan;
 pub(super) mod progress;
+mod sweep_tally;
 mod table;
 
 use crate::args::RunArgs;
-use crate::{exit, output};
+use crate::exit::{self, UserError};
+use crate::output;
 use anyhow::Context;
 use realign::tensor::Par;
 use realign_data::Dirs;
-use realign_lab::{LabError, Out, RunOptions, RunReport, RunSpec, Silent, Spec, Status};
+use realign_lab::sweep::tune::Tuned;
+use realign_lab::sweep::{Crew, Pace, Sweep, run_sweep};
+use realign_lab::{Observer, Out, RunOptions, RunReport, RunSpec, Silent, Spec, Status};
 use serde::Serialize;
 use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// A report with what tells it from the others of its grid.
 #[derive(Serialize)]
@@ -28,84 +35,83 @@ struct Labelled<'a> {
 
 /// Runs what the spec describes.
 pub(crate) fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
-    let runs = Spec::load(&args.spec, &args.overrides)?.runs();
+    let spec = Spec::load(&args.spec, &args.overrides)?;
     let threads = args.threads.map_or_else(usual_threads, |n| n as usize);
     let options = RunOptions {
-        out: Out::choose(args.out, runs.len()),
-        dirs: Dirs { data_dir: args.data_dir },
+        out: Out::choose(args.out.clone(), &spec),
+        dirs: Dirs { data_dir: args.data_dir.clone() },
         par: Par::threads(threads),
         command_line: std::env::args().collect(),
     };
     if args.dry_run {
-        return plan(&runs, &options.out, args.json).map(|()| ExitCode::SUCCESS);
+        return plan::plan(&spec, &options.out, &args).map(|()| ExitCode::SUCCESS);
     }
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build_global()
         .context("cannot start the threads")?;
     let stop = stop_flag()?;
-    let mut shown = progress::Progress::new(runs.len());
+    let mut shown = progress::Progress::new(spec.is_sweep());
     let mut silent = Silent;
-
-    if let [spec] = &runs[..] {
-        let report = if args.quiet {
-            realign_lab::run(spec, &options, &mut silent, &stop)
-        } else {
-            realign_lab::run(spec, &options, &mut shown, &stop)
-        };
-        drop(shown);
-        let report = report?;
-        if args.json {
-            output::print(&(serde_json::to_string(&report)? + "\n"))?;
-        } else {
-            output::print(&table::single(spec, &report))?;
+    let observer: &mut (dyn Observer + Send) = if args.quiet { &mut silent } else { &mut shown };
+    match (&spec.runs()[..], &options.out) {
+        ([run], _) if !spec.is_sweep() => {
+            let report = realign_lab::run(run, &options, observer, &stop);
+            drop(shown);
+            single(run, &report?, args.json)
         }
-        return Ok(code(report.status == Status::Stopped));
+        (_, Out::Root(root)) => {
+            let stale = Duration::from_secs(args.stale_after.into());
+            let pace = Pace { beat: (stale / 5).min(Pace::default().beat), stale };
+            let crew = Crew { threads, pace, wait: !args.no_wait, shard: args.shard };
+            let sweep = run_sweep(&spec, &options, &crew, observer, &stop);
+            drop(shown);
+            finish(sweep?, root, &args, stop.load(Ordering::Relaxed))
+        }
+        (_, Out::Dir(dir)) => Err(UserError(format!("{}: a sweep needs a folder", dir.display())).into()),
     }
-
-    let results = if args.quiet {
-        realign_lab::run_all(&runs, &options, threads, &mut silent, &stop)
-    } else {
-        realign_lab::run_all(&runs, &options, threads, &mut shown, &stop)
-    };
-    drop(shown);
-    finish(&runs, results, &options.out, args.json)
 }
 
-/// Prints what came of a grid: the table or object first, then each different error once.
-fn finish(
-    runs: &[RunSpec],
-    results: Vec<Option<Result<RunReport, LabError>>>,
-    out: &Out,
-    json: bool,
-) -> anyhow::Result<ExitCode> {
-    let (mut reports, mut errors, mut stopped) = (Vec::new(), Vec::new(), false);
-    for (spec, result) in runs.iter().zip(results) {
-        match result {
-            None => stopped = true,
-            Some(Ok(report)) => {
-                stopped |= report.status == Status::Stopped;
-                reports.push((spec, report));
-            }
+fn single(run: &RunSpec, report: &RunReport, json: bool) -> anyhow::Result<ExitCode> {
+    if json {
+        output::print(&(serde_json::to_string(report)? + "\n"))?;
+    } else {
+        output::print(&table::single(run, report))?;
+    }
+    Ok(code(report.status == Status::Stopped))
+}
+
+/// Prints what came of a sweep: the table or object first, then each different error once.
+fn finish(sweep: Sweep, root: &Path, args: &RunArgs, stopped: bool) -> anyhow::Result<ExitCode> {
+    let (mut reports, mut errors, mut open) = (Vec::new(), Vec::new(), 0);
+    for (i, (spec, ended)) in sweep.runs.iter().zip(sweep.ended).enumerate() {
+        match ended {
+            None => open += usize::from(args.shard.is_none_or(|s| s.has(i))),
+            Some(Ok(report)) => reports.push((spec, report)),
             Some(Err(error)) => errors.push((spec, error)),
         }
     }
-    if json {
-        let labelled = |(spec, report)| label(spec, report);
-        let done: Vec<Labelled<'_>> = reports.iter().map(|(s, r)| labelled((*s, r))).collect();
-        let failed: Vec<_> = errors
-            .iter()
-            .map(|(s, e)| json!({ "run": out.dir(s), "label": s.label(), "error": e.to_string() }))
-            .collect();
-        let text = if failed.is_empty() {
-            serde_json::to_string(&json!({ "runs": done }))?
-        } else {
-            serde_json::to_string(&json!({ "runs": done, "failed": failed }))?
-        };
-        output::print(&(text + "\n"))?;
-    } else if !reports.is_empty() {
-        output::print(&table::grid(&reports))?;
+    let stopped = stopped || reports.iter().any(|(_, r)| r.status == Status::Stopped);
+    let warnings = sweep.tuned.as_ref().map_or(vec![], Tuned::warnings);
+    if args.json {
+        let mut object = json!({ "runs": reports.iter().map(|(s, r)| label(s, r)).collect::<Vec<_>>() });
+        if !errors.is_empty() {
+            let failed = errors.iter().map(
+                |(s, e)| json!({ "run": root.join(s.folder()), "label": s.label(), "error": e.to_string() }),
+            );
+            object["failed"] = failed.collect();
+        }
+        if let Some(tuned) = &sweep.tuned {
+            object["tuned"] = json!({ "chosen": tuned.chosen, "warnings": warnings });
+        }
+        output::print(&(serde_json::to_string(&object)? + "\n"))?;
+    } else {
+        output::print(&sweep.tuned.as_ref().map_or(String::new(), table::tuned))?;
+        if !reports.is_empty() {
+            output::print(&table::grid(&reports))?;
+        }
     }
+    warnings.iter().for_each(|w| output::note(&format!("warning: {w}")));
     let mut told: Vec<String> = Vec::new();
     let mut worst = None;
     for (spec, error) in errors {
@@ -117,7 +123,13 @@ fn finish(
             told.push(text);
         }
     }
-    Ok(worst.unwrap_or_else(|| code(stopped)))
+    if open > 0 && !stopped {
+        output::note(&format!("{open} runs were not made here; `realign sweep status {}` says more", root.display()));
+    }
+    if sweep.unfinished && !stopped {
+        output::note("tuning is not finished: other processes are at work on it; run the same command again");
+    }
+    Ok(worst.unwrap_or_else(|| code(stopped || (sweep.unfinished && args.no_wait))))
 }
 
 fn label<'a>(spec: &'a RunSpec, report: &'a RunReport) -> Labelled<'a> {
@@ -131,30 +143,6 @@ fn code(stopped: bool) -> ExitCode {
     } else {
         ExitCode::SUCCESS
     }
-}
-
-/// `--dry-run`: the runs, where they go and what is there already.
-fn plan(runs: &[RunSpec], out: &Out, as_json: bool) -> anyhow::Result<()> {
-    let state =
-        |dir: &std::path::Path| realign_lab::store::status(dir).map_or_else(|| json!("new"), |s| json!(s));
-    if as_json {
-        let value = |spec: &RunSpec| {
-            let dir = out.dir(spec);
-            json!({ "run": dir, "rule": spec.rule(), "seed": spec.seed(), "label": spec.label(), "status": state(&dir) })
-        };
-        return output::json(&json!({ "runs": runs.iter().map(value).collect::<Vec<_>>() }));
-    }
-    let row = |spec: &RunSpec| {
-        let dir = out.dir(spec);
-        let state = state(&dir).as_str().unwrap_or_default().to_owned();
-        let label = if spec.label().is_empty() {
-            format!("rule.name={}", spec.rule())
-        } else {
-            spec.label().to_owned()
-        };
-        [dir.display().to_string(), state, label]
-    };
-    output::print(&output::columns(&runs.iter().map(row).collect::<Vec<_>>()))
 }
 
 /// `SLURM_CPUS_PER_TASK`, else all cores.

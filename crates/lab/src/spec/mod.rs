@@ -2,26 +2,29 @@
 A spec: one TOML file, overridden from the command line, expanded into runs.
 
 Who wins when a key is given more than once, strongest first: the command line (single values and axes alike), an axis
-of `[grid]`, `[per_rule.<rule>]` for runs of that rule, the sections of the file, defaults. A single value on the
+of `[grid]`, a tuned value, `[per_rule.<rule>]` for runs of that rule, the sections of the file, defaults. A single value on the
 command line removes the grid axis of the same key. Every run's table is resolved, which checks each key and fills in each default;
 a run's id is the first 10 hex digits of the SHA-256 of that text, so equal runs have equal ids whatever file
 they came from.
 */
 
+mod draft;
 mod grid;
 mod overrides;
 mod places;
 mod resolve;
 mod setup;
+mod tune;
 
 pub use places::{Place, SpecError};
 
-use overrides::Change;
-use places::{Places, assign, leaves, lookup, remove};
-use realign::registry::suggest;
+pub use tune::{Choice, Metric, Tune};
+
+use draft::Draft;
+use places::{Places, lookup};
 use sha2::{Digest, Sha256};
-use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Arc;
 use toml::{Table, Value};
 
 /// A whole experiment: the runs of one file and its overrides.
@@ -29,6 +32,7 @@ use toml::{Table, Value};
 pub struct Spec {
     name: String,
     runs: Vec<RunSpec>,
+    draft: Arc<Draft>,
 }
 
 /// One run: a resolved spec without a grid.
@@ -37,6 +41,7 @@ pub struct RunSpec {
     table: Table,
     text: String,
     id: String,
+    axes: Vec<(String, Value)>,
     label: String,
     overrides: Vec<String>,
     places: Places,
@@ -63,42 +68,44 @@ impl Spec {
     /// # Errors
     /// As [`Spec::load`].
     pub fn parse(text: &str, file: &Path, overrides: &[String]) -> Result<Spec, SpecError> {
-        let (mut tree, mut places) = Places::read(text, file)?;
-        let mut axes = take_axes(&mut tree, &places)?;
-        let mut command_line = Vec::new();
-        for text in overrides {
-            apply(text, &mut tree, &mut places, &mut axes, &mut command_line)?;
-        }
-        let per_rule = take_per_rule(&mut tree, &places)?;
-        let sizes: Vec<usize> = axes.iter().map(|a| a.values.len()).collect();
-        let tuples = grid::product(&sizes).map_err(|m| places.error("grid", m))?;
-        let fixed = |key: &str| {
-            let covers = |k: &str| key == k || key.strip_prefix(k).is_some_and(|rest| rest.starts_with('.'));
-            command_line.iter().any(|k| covers(k)) || axes.iter().any(|a| covers(&a.path))
-        };
-        let (mut runs, mut seen) = (Vec::new(), HashSet::new());
-        for tuple in tuples {
-            let (mut tree, mut places) = (tree.clone(), places.clone());
-            let mut label = Vec::new();
-            for (axis, &i) in axes.iter().zip(&tuple) {
-                let value = axis.values[i].clone();
-                label.push(format!("{}={}", axis.path, shown(&value)));
-                places.set(&axis.path, axis.place.clone());
-                assign(&mut tree, &axis.path, value).map_err(|m| places.error(&axis.path, m))?;
-            }
-            let rule = rule_name(&tree).unwrap_or_default().to_owned();
-            for (_, key, value, place) in per_rule.iter().filter(|r| r.0 == rule && !fixed(&r.1)) {
-                places.set(key, place.clone());
-                assign(&mut tree, key, value.clone()).map_err(|m| places.error(key, m))?;
-            }
-            let run = RunSpec::new(&tree, places, label.join(" "), overrides)?;
-            // The same run twice is one run.
-            if seen.insert(run.id.clone()) {
-                runs.push(run);
-            }
-        }
+        let draft = Draft::parse(text, file, overrides)?;
+        let runs = draft.expand(&[], &[])?;
+        draft.check_tuning(&runs)?;
+        Ok(Spec::of(runs, draft))
+    }
+
+    fn of(runs: Vec<RunSpec>, draft: Draft) -> Spec {
         let name = runs.first().map(|r| r.name().to_owned()).unwrap_or_default();
-        Ok(Spec { name, runs })
+        Spec { name, runs, draft: Arc::new(draft) }
+    }
+
+    /// Whether it is a folder of runs rather than a single one.
+    pub fn is_sweep(&self) -> bool {
+        self.runs.len() > 1 || self.tune().is_some()
+    }
+
+    /// What is to be tuned before the runs are made, if anything.
+    pub fn tune(&self) -> Option<&Tune> {
+        self.draft.tune.as_ref()
+    }
+
+    /// The runs that compare `axes` (as [`Tune::axes`], perhaps longer): every run of the spec but on the seeds of
+    /// `[tune]`, once for every combination of values.
+    ///
+    /// # Errors
+    /// If a value cannot be used in a run.
+    pub fn tuning_runs(&self, axes: &[(String, Vec<Value>)]) -> Result<Vec<RunSpec>, SpecError> {
+        self.draft.tuning(axes)
+    }
+
+    /// The same experiment with tuned values in place of `[tune]`; they hold for runs of their rule as those of
+    /// `[per_rule]` do, and win over them.
+    ///
+    /// # Errors
+    /// If a value cannot be used in a run.
+    pub fn with_choices(&self, choices: &[Choice]) -> Result<Spec, SpecError> {
+        let runs = self.draft.expand(&[], choices)?;
+        Ok(Spec::of(runs, self.draft.untuned()))
     }
 
     /// Name of the experiment.
@@ -113,7 +120,12 @@ impl Spec {
 }
 
 impl RunSpec {
-    fn new(tree: &Table, places: Places, label: String, overrides: &[String]) -> Result<RunSpec, SpecError> {
+    fn new(
+        tree: &Table,
+        places: Places,
+        axes: Vec<(String, Value)>,
+        overrides: &[String],
+    ) -> Result<RunSpec, SpecError> {
         let table = resolve::resolve(tree, &places).map_err(|mut e| {
             // `activation = "rellu"` is short for a table; the key to name is the one that was written.
             if let Some((above, "name")) = e.key.rsplit_once('.')
@@ -126,7 +138,9 @@ impl RunSpec {
         })?;
         let text = toml::to_string(&table).map_err(|e| places.error("", e.to_string()))?;
         let id = Sha256::digest(text.as_bytes()).iter().take(5).map(|b| format!("{b:02x}")).collect();
-        Ok(RunSpec { table, text, id, label, overrides: overrides.to_vec(), places })
+        let words: Vec<String> = axes.iter().map(|(path, v)| format!("{path}={}", shown(v))).collect();
+        let label = words.join(" ");
+        Ok(RunSpec { table, text, id, axes, label, overrides: overrides.to_vec(), places })
     }
 
     /// First 10 hex digits of the SHA-256 of the resolved spec.
@@ -147,6 +161,16 @@ impl RunSpec {
     /// The values of this run's grid axes, as `rule.name=fa seed=0`; empty without a grid.
     pub fn label(&self) -> &str {
         &self.label
+    }
+
+    /// The same as keys and values.
+    pub fn axes(&self) -> &[(String, Value)] {
+        &self.axes
+    }
+
+    /// The resolved spec as a table.
+    pub fn table(&self) -> &Table {
+        &self.table
     }
 
     /// Registry word of the rule.
@@ -175,12 +199,6 @@ impl RunSpec {
     }
 }
 
-struct Axis {
-    path: String,
-    values: Vec<Value>,
-    place: Place,
-}
-
 fn shown(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
@@ -193,133 +211,3 @@ fn rule_name(tree: &Table) -> Option<&str> {
     }
 }
 
-fn table_at(tree: &mut Table, key: &str, places: &Places) -> Result<Table, SpecError> {
-    match tree.remove(key) {
-        None => Ok(Table::new()),
-        Some(Value::Table(t)) => Ok(t),
-        Some(other) => Err(places.error(key, format!("expected a table, got {}", other.type_str()))),
-    }
-}
-
-/// The axes of `[grid]` in the order written.
-fn take_axes(tree: &mut Table, places: &Places) -> Result<Vec<Axis>, SpecError> {
-    let mut found = Vec::new();
-    leaves(&table_at(tree, "grid", places)?, "", &mut found);
-    found.sort_by_key(|(path, _)| places.order(&format!("grid.{path}")));
-    let axis = |(path, value): (String, Value)| {
-        let key = format!("grid.{path}");
-        let values = grid::axis(&value).map_err(|m| places.error(&key, m))?;
-        can_vary(&path).map_err(|m| places.error(&key, m))?;
-        Ok(Axis { path: overrides::full_name(&path), values, place: places.at(&key) })
-    };
-    found.into_iter().map(axis).collect()
-}
-
-/// Refuses an axis of something that no run has.
-fn can_vary(path: &str) -> Result<(), String> {
-    let top = path.split('.').next().unwrap_or_default();
-    if ["grid", "per_rule"].contains(&top) {
-        return Err(format!(
-            "\"{top}\" cannot vary over a grid; write the axis as grid.KEY=[a,b] or KEY=a,b"
-        ));
-    }
-    let known = resolve::TOP.contains(&top);
-    if known { Ok(()) } else { Err(format!("unknown key \"{top}\"{}", suggest(top, resolve::TOP))) }
-}
-
-type ForRule = (String, String, Value, Place);
-
-/// `[per_rule.<rule>]` as (rule, key, value, place).
-fn take_per_rule(tree: &mut Table, places: &Places) -> Result<Vec<ForRule>, SpecError> {
-    let known: Vec<&str> = realign::rules::RULES.iter().map(|e| e.name).collect();
-    let mut out = Vec::new();
-    for (rule, value) in table_at(tree, "per_rule", places)? {
-        let key = format!("per_rule.{rule}");
-        if !known.contains(&rule.as_str()) {
-            return Err(places.error(&key, format!("unknown rule \"{rule}\"{}", suggest(&rule, &known))));
-        }
-        let Value::Table(table) = value else {
-            return Err(places.error(&key, "expected a table of keys, like \"optimizer.lr\" = 0.1"));
-        };
-        let mut found = Vec::new();
-        leaves(&table, "", &mut found);
-        for (path, value) in found {
-            let full = format!("{key}.{path}");
-            let top = path.split('.').next().unwrap_or_default();
-            if !resolve::TOP.contains(&top)
-                || ["grid", "per_rule", "name", "rule.name"].contains(&top)
-                || path == "rule.name"
-            {
-                return Err(places.error(
-                    &full,
-                    format!("unknown or unusable key \"{path}\"{}", suggest(top, resolve::TOP)),
-                ));
-            }
-            out.push((rule.clone(), path, value, places.at(&full)));
-        }
-    }
-    Ok(out)
-}
-
-/// Applies one override to the tree or the grid and notes its key as the user's word.
-fn apply(
-    text: &str,
-    tree: &mut Table,
-    places: &mut Places,
-    axes: &mut Vec<Axis>,
-    said: &mut Vec<String>,
-) -> Result<(), SpecError> {
-    let place = Place::Override(text.into());
-    let key_of =
-        |text: &str| text.trim_start_matches(['+', '~']).split('=').next().unwrap_or_default().to_owned();
-    let wrong = |places: &Places, key: &str, message: String| SpecError {
-        place: place.clone(),
-        ..places.error(key, message)
-    };
-    match overrides::parse(text).map_err(|m| wrong(places, &key_of(text), m))? {
-        Change::Set { path, .. } if path == "grid" => {
-            return Err(wrong(places, &path, "set its axes one by one: grid.KEY=[a,b] or KEY=a,b".into()));
-        }
-        Change::Set { path, value, fresh } => {
-            if fresh && lookup(tree, &path).is_some() {
-                return Err(wrong(
-                    places,
-                    &path,
-                    "is there already; leave out the \"+\" to change it".into(),
-                ));
-            }
-            axes.retain(|a| a.path != path);
-            assign(tree, &path, value).map_err(|m| wrong(places, &path, m))?;
-            places.set(&path, place.clone());
-            said.push(path);
-        }
-        Change::Axis { path, values } => {
-            can_vary(&path).map_err(|m| wrong(places, &path, m))?;
-            if values.is_empty() {
-                return Err(wrong(places, &path, "an empty list makes no runs".into()));
-            }
-            let axis = Axis { path: path.clone(), values, place: place.clone() };
-            match axes.iter_mut().find(|a| a.path == path) {
-                Some(old) => *old = axis,
-                None => axes.push(axis),
-            }
-            said.push(path);
-        }
-        Change::Remove { path, strict, only } => {
-            if let (Some(only), Some(there)) = (only, lookup(tree, &path))
-                && only != *there
-            {
-                let message = format!("is {there}, not {only}, so it is not removed");
-                return Err(wrong(places, &path, message));
-            }
-            let axis = path.strip_prefix("grid.").map_or_else(|| path.clone(), overrides::full_name);
-            let before = axes.len();
-            axes.retain(|a| a.path != axis && path != "grid");
-            if !remove(tree, &path) && strict && axes.len() == before {
-                return Err(wrong(places, &path, "there is no such key to remove".into()));
-            }
-            said.push(path);
-        }
-    }
-    Ok(())
-}

@@ -22,6 +22,7 @@ pub(crate) const TOP: &[&str] = &[
     "probes",
     "grid",
     "per_rule",
+    "tune",
 ];
 
 /// No network has more weights than this; a slip of the fingers does, and the memory for it is asked for at once.

@@ -19,6 +19,12 @@ pub enum StoreError {
     /// Another process is at work there.
     #[error("run directory {path} is in use by another process", path = .0.display())]
     Locked(PathBuf),
+    /// Another process has taken the run over, because this one had not been heard of for too long.
+    #[error("run directory {path} has been taken over by another process", path = .0.display())]
+    TakenOver(PathBuf),
+    /// The directory vanished during the run.
+    #[error("run directory {path} was deleted while the run was at work; the same command makes it again", path = .0.display())]
+    Deleted(PathBuf),
     /// The directory holds a run of another spec.
     #[error("run directory {path} was made by another spec: {difference}; choose another --out or remove it", path = path.display())]
     OtherSpec {
@@ -65,7 +71,7 @@ impl StoreError {
                         | K::StorageFull
                 )
             }
-            StoreError::Damaged { .. } => false,
+            StoreError::Damaged { .. } | StoreError::Deleted(_) => false,
             _ => true,
         }
     }

@@ -1,9 +1,11 @@
-//! Progress on stderr: a bar per run at work on a terminal, a line per epoch anywhere else.
+//! Progress on stderr. On a terminal: a bar per run at work and, for a sweep, one over all runs. Anywhere else: a line per epoch
+//! of a single run, per ended run of a sweep.
 
+use super::sweep_tally::Tally;
 use crate::output;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use realign::train;
-use realign_lab::{Observer, RunReport, RunSpec, Status};
+use realign_lab::{LabError, Observer, RunReport, RunSpec, Status};
 use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -14,9 +16,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Shows how runs go.
 pub(crate) struct Progress {
     terminal: bool,
-    many: usize,
-    ended: usize,
+    sweep: bool,
+    tally: Tally,
     all: MultiProgress,
+    over: Option<Bar>,
     bars: HashMap<String, Bar>,
 }
 
@@ -25,11 +28,20 @@ struct Bar {
     changed: Instant,
 }
 
+fn bar(length: u64, template: &str) -> Bar {
+    let bar = ProgressBar::new(length);
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    Bar { bar, changed: Instant::now() }
+}
+
 impl Progress {
-    /// For this many runs.
-    pub(crate) fn new(many: usize) -> Self {
+    /// For a single run, or for the runs of a sweep.
+    pub(crate) fn new(sweep: bool) -> Self {
         let terminal = std::io::stderr().is_terminal();
-        Progress { terminal, many, ended: 0, all: MultiProgress::new(), bars: HashMap::new() }
+        let all = MultiProgress::new();
+        Progress { terminal, sweep, tally: Tally::new(0), all, over: None, bars: HashMap::new() }
     }
 
     fn say(&self, line: &str) {
@@ -40,6 +52,29 @@ impl Progress {
             output::note(line);
         }
     }
+
+    /// Refreshes the bar over all runs.
+    fn overall(&mut self, now: bool) {
+        if let Some(over) = self.over.as_mut().filter(|o| now || o.changed.elapsed() >= PAUSE) {
+            over.changed = Instant::now();
+            over.bar.set_position(self.tally.ended() as u64);
+            over.bar.set_message(self.tally.text());
+        }
+    }
+
+    fn ends(&mut self, run: &RunSpec) {
+        if let Some(entry) = self.bars.remove(run.id()) {
+            entry.bar.finish_and_clear();
+        }
+    }
+
+    /// The line of an ended run of a sweep.
+    fn line(&mut self, run: &RunSpec, what: &str) {
+        let (ended, many) = (self.tally.ended(), self.tally.many());
+        let more = if self.terminal { String::new() } else { format!(" ({})", self.tally.text()) };
+        self.say(&format!("[{ended}/{many}] {}: {what}{more}", name(run)));
+        self.overall(true);
+    }
 }
 
 /// What tells a run from the others on the screen.
@@ -48,25 +83,36 @@ fn name(run: &RunSpec) -> &str {
 }
 
 impl Observer for Progress {
+    fn begins(&mut self, runs: usize) {
+        self.tally = Tally::new(runs);
+        if self.terminal && self.sweep {
+            if let Some(old) = self.over.take() {
+                old.bar.finish_and_clear();
+            }
+            let over = bar(runs as u64, "runs {bar:30} {pos}/{len} {msg}");
+            self.over = Some(Bar { bar: self.all.add(over.bar), ..over });
+            self.overall(true);
+        }
+    }
+
     fn started(&mut self, run: &RunSpec, step: u64, steps: u64) {
+        self.tally.started(run.id());
         if step > 0 {
             self.say(&format!("{}: resumed at step {step} of {steps}", name(run)));
         }
         if !self.terminal {
             return;
         }
-        let bar = self.all.add(ProgressBar::new(steps));
-        let template = "{prefix} {bar:30} {pos}/{len} {per_sec} eta {eta} {msg}";
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
-        }
-        bar.set_prefix(name(run).to_owned());
-        bar.set_position(step);
-        bar.reset_eta();
-        self.bars.insert(run.id().to_owned(), Bar { bar, changed: Instant::now() });
+        let new = bar(steps, "{prefix} {bar:30} {pos}/{len} {per_sec} eta {eta} {msg}");
+        let shown = self.all.insert(0, new.bar);
+        shown.set_prefix(name(run).to_owned());
+        shown.set_position(step);
+        shown.reset_eta();
+        self.bars.insert(run.id().to_owned(), Bar { bar: shown, changed: new.changed });
     }
 
     fn progress(&mut self, run: &RunSpec, p: &train::Progress) {
+        self.tally.progress(run.id(), p.step, p.steps);
         if self.terminal {
             let Some(entry) = self.bars.get_mut(run.id()) else { return };
             entry.bar.set_position(p.step);
@@ -74,7 +120,8 @@ impl Observer for Progress {
                 entry.changed = Instant::now();
                 entry.bar.set_message(format!("loss {:.4}", p.loss));
             }
-        } else if p.step.is_multiple_of(p.steps_per_epoch.max(1)) || p.step == p.steps {
+            self.overall(false);
+        } else if !self.sweep && (p.step.is_multiple_of(p.steps_per_epoch.max(1)) || p.step == p.steps) {
             let per_epoch = p.steps_per_epoch.max(1);
             let (epoch, epochs) = (p.step.div_ceil(per_epoch), p.steps.div_ceil(per_epoch));
             let line = format!(
@@ -89,19 +136,25 @@ impl Observer for Progress {
     }
 
     fn ended(&mut self, run: &RunSpec, report: &RunReport) {
-        self.ended += 1;
-        if let Some(entry) = self.bars.remove(run.id()) {
-            entry.bar.finish_and_clear();
-        }
-        if self.many > 1 {
-            let word = super::table::status(report);
-            let accuracy = report
-                .test_accuracy
-                .map(|a| format!(", test accuracy {:.2} %", 100.0 * a))
-                .unwrap_or_default();
-            self.say(&format!("[{}/{}] {}: {word}{accuracy}", self.ended, self.many, name(run)));
+        self.tally.finished(run.id(), report.status);
+        self.ends(run);
+        let word = super::table::status(report);
+        if self.sweep {
+            let accuracy = report.test_accuracy.map(|a| format!(", test accuracy {:.2} %", 100.0 * a));
+            self.line(run, &format!("{word}{}", accuracy.unwrap_or_default()));
         } else if report.status == Status::Diverged {
-            self.say(&format!("{}: {}", name(run), super::table::status(report)));
+            self.say(&format!("{}: {word}", name(run)));
         }
+    }
+
+    fn failed(&mut self, run: &RunSpec, _error: &LabError) {
+        self.tally.failed(run.id());
+        self.ends(run);
+        // The error itself is told at the end, once for all runs that have it.
+        self.line(run, "failed");
+    }
+
+    fn waiting(&mut self, runs: usize) {
+        self.say(&format!("waiting for {runs} runs that other processes are at work on"));
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::output;
 use comfy_table::{CellAlignment, Table, presets};
+use realign_lab::sweep::tune::{Chosen, Tuned};
 use realign_lab::{RunReport, RunSpec, Status};
 
 /// How a run ended, in words.
@@ -82,6 +83,17 @@ pub(crate) fn grid(reports: &[(&RunSpec, RunReport)]) -> String {
         }
     }
     format!("{table}\nangles in degrees, one per layer from the input up; 90 = unrelated, 0 = aligned\n")
+}
+
+/// The tuned values of each rule.
+pub(crate) fn tuned(tuned: &Tuned) -> String {
+    let row = |c: &Chosen| {
+        let per: String = c.choice.per.iter().map(|(k, v)| format!(" {k}={v}")).collect();
+        let values: Vec<String> = c.choice.values.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        let score = format!("{} {:.4}", tuned.metric.name(), c.score);
+        [format!("tuned {}{per}", c.choice.rule), values.join(" "), score]
+    };
+    output::columns(&tuned.chosen.iter().map(row).collect::<Vec<_>>())
 }
 
 /// The grid axes beside rule and seed, which have their own columns.
