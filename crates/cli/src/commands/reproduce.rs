@@ -43,7 +43,7 @@ pub(crate) fn reproduce(args: ReproduceArgs) -> anyhow::Result<ExitCode> {
     let results = if args.quiet {
         realign_lab::run_all(&runs, &options, threads, &mut Silent, &stop)
     } else {
-        let mut shown = progress::Progress::new(runs.len());
+        let mut shown = progress::Progress::new(runs.len() > 1);
         realign_lab::run_all(&runs, &options, threads, &mut shown, &stop)
     };
     finish(&args, &plan, &out, &runs, results)

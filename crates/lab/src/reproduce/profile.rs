@@ -90,7 +90,7 @@ impl Plan {
 impl Experiment {
     /// The command for each part, to be given in a copy of the repository.
     pub fn commands(&self, data: &str) -> Vec<String> {
-        let data = (self.mnist && data != "mnist").then(|| format!(" data.name={data}")).unwrap_or_default();
+        let data = if self.mnist && data != "mnist" { format!(" data.name={data}") } else { String::new() };
         let quoted = |o: &String| {
             let plain = o.chars().all(|c| c.is_alphanumeric() || "=._-,".contains(c));
             if plain { format!(" {o}") } else { format!(" '{o}'") }

@@ -73,9 +73,8 @@ pub fn work(
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let beats = scope.spawn(|| team.beats(&over));
-        let workers: Vec<_> = (0..crew.threads.clamp(1, specs.len().max(1)))
-            .map(|_| scope.spawn(|| team.worker()))
-            .collect();
+        let workers: Vec<_> =
+            (0..crew.threads.clamp(1, specs.len().max(1))).map(|_| scope.spawn(|| team.worker())).collect();
         let ended: Vec<_> = workers.into_iter().map(|w| w.join()).collect();
         over.store(true, Ordering::Relaxed);
         beats.thread().unpark();
