@@ -12,8 +12,8 @@ decay); `tracking` `dB/dt = rho (W - B)`, rho being a rate per unit of time here
 The field of a ReLU net jumps where a pre-activation changes sign, and that of `sign_fa` where a weight does. The integrator makes its
 steps as small as the tolerance asks at such a jump, but not smaller than `min_step` (a share of `t_end`): where the field on both sides points at the jump,
 the solution slides along it for a while (seen in most ReLU runs) and no explicit method can follow it at a tight tolerance. Such steps are made by
-the classical fourth-order method without error control and counted (`rough_steps`); the error there is of order min_step times the
-jump in the solution, and of order min_step times its square in the conserved quantities, which every side of the jump conserves.
+the classical fourth-order method without error control and counted (`rough_steps`); the error there is of order min_step times the jump in the solution,
+and min_step times its square in conserved quantities that are quadratic; a sign of `sign_fa` that flips inside such a step costs c‖W‖₁ an amount of order min_step.
 */
 
 use super::{At, Clip, Form, Optimizer, PARTS};

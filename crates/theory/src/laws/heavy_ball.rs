@@ -15,6 +15,7 @@ const INFO: Info = Info {
         "rule fa: B fixed",
         "everything between the two layers positively homogeneous (ReLU, leaky ReLU, linear, dropout)",
         "SGD with momentum μ (not Nesterov's), no weight decay, constant learning rate",
+        "at least 20/(1−μ) steps",
     ],
     order: Order::First,
     account: "−(η²/2)(1+μ)/(1−μ)(‖v_l[k,:]‖² + v_b²) per step",
@@ -37,6 +38,14 @@ impl Law for HeavyBall {
         s.steady()?;
         if s.form.momentum == 0.0 {
             return refuse("there is no momentum (law fa)");
+        }
+        // While the velocity builds up the drift is not yet eta times a constant rate.
+        let memory = 1.0 / (1.0 - s.form.momentum);
+        if (s.steps as f64) < 20.0 * memory {
+            return refuse(format!(
+                "{} steps are too few: the velocity remembers {memory:.0}, and the order shows after 20 times that",
+                s.steps
+            ));
         }
         if s.form.nesterov { refuse("Nesterov's momentum moves by g + mu v, not by v") } else { Ok(()) }
     }

@@ -23,6 +23,8 @@ pub struct Setting {
     pub clip: Clip,
     /// Learning rate at the start; the time between two states for a flow.
     pub lr: f64,
+    /// Steps in all; output points of a flow.
+    pub steps: u64,
     /// Whether the learning rate stays what it is.
     pub constant_rate: bool,
     /// Kinds of the layers without weights, in the order of the network.
@@ -56,6 +58,7 @@ impl Setting {
             form,
             clip: setup.clip,
             lr: form.flow.map_or(setup.lr * factor(0), |f| f.t_end / steps as f64),
+            steps,
             constant_rate: (0..steps).all(|s| factor(s) == factor(0)),
             kinds,
             inhomogeneous,
