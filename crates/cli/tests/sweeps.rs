@@ -131,12 +131,17 @@ fn shards_make_every_run_exactly_once() {
     let mut seen = BTreeSet::new();
     let out = dir.path().join("runs");
     for i in 0..3 {
-        let before: BTreeSet<PathBuf> = if i == 0 { BTreeSet::new() } else { folders(&out).into_iter().collect() };
+        let before: BTreeSet<PathBuf> =
+            if i == 0 { BTreeSet::new() } else { folders(&out).into_iter().collect() };
         let value = object(start(&spec, &out, &["-q", "--shard", &format!("{i}/3")]));
         let made: BTreeSet<PathBuf> =
             value["runs"].as_array().unwrap().iter().map(|r| r["run"].as_str().unwrap().into()).collect();
         let now: BTreeSet<PathBuf> = folders(&out).into_iter().collect();
-        assert_eq!(now.difference(&before).cloned().collect::<BTreeSet<_>>(), made, "its own runs and no others");
+        assert_eq!(
+            now.difference(&before).cloned().collect::<BTreeSet<_>>(),
+            made,
+            "its own runs and no others"
+        );
         assert!(seen.is_disjoint(&made));
         seen.extend(made);
         let expected: BTreeMap<String, u64> = [("done", seen.len()), ("queued", 8 - seen.len())]
@@ -183,13 +188,24 @@ fn a_failed_run_stops_no_other_and_can_be_retried() {
 #[test]
 fn diverged_runs_are_rows() {
     let dir = tempfile::tempdir().unwrap();
-    let text = format!("{}[grid]\n\"optimizer.lr\" = [0.1, 1e30]\n", TINY.replace("epochs = 3", "epochs = 20"));
+    let text =
+        format!("{}[grid]\n\"optimizer.lr\" = [0.1, 1e30]\n", TINY.replace("epochs = 3", "epochs = 20"));
     let spec = spec(dir.path(), &text);
     let out = dir.path().join("runs");
     stdout(realign().arg("run").arg(&spec).arg("-q").arg("--out").arg(&out));
     let rows = results(&out);
     let header: Vec<&str> = rows[0].split(',').collect();
-    for column in ["id", "rule", "seed", "status", "optimizer.lr", "steps", "test_accuracy", "weight_angle.1", "accuracy.test"] {
+    for column in [
+        "id",
+        "rule",
+        "seed",
+        "status",
+        "optimizer.lr",
+        "steps",
+        "test_accuracy",
+        "weight_angle.1",
+        "accuracy.test",
+    ] {
         assert!(header.contains(&column), "{column}: {header:?}");
     }
     assert!(rows[1].contains(",done,") && rows[2].contains(",diverged,"), "{rows:?}");
@@ -206,13 +222,13 @@ fn diverged_runs_are_rows() {
 #[test]
 fn a_run_directory_deleted_in_mid_sweep_is_told_and_made_again() {
     let dir = tempfile::tempdir().unwrap();
-    let spec = spec(dir.path(), &grid(3000));
+    let spec = spec(dir.path(), &grid(8000));
     let out = dir.path().join("runs");
     let child = start(&spec, &out, &["-q"]);
     let begun = Instant::now();
     let victim = loop {
-        let all = fs::read_dir(&out).into_iter().flatten().flatten().map(|e| e.path());
-        if let Some(dir) = all.filter(|p| p.join("checkpoints/step_50.safetensors").exists()).next() {
+        let mut all = fs::read_dir(&out).into_iter().flatten().flatten().map(|e| e.path());
+        if let Some(dir) = all.find(|p| p.join("checkpoints/step_50.safetensors").exists()) {
             break dir;
         }
         assert!(begun.elapsed() < Duration::from_secs(60), "no checkpoint after a minute");

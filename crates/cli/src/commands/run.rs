@@ -124,7 +124,10 @@ fn finish(sweep: Sweep, root: &Path, args: &RunArgs, stopped: bool) -> anyhow::R
         }
     }
     if open > 0 && !stopped {
-        output::note(&format!("{open} runs were not made here; `realign sweep status {}` says more", root.display()));
+        output::note(&format!(
+            "{open} runs were not made here; `realign sweep status {}` says more",
+            root.display()
+        ));
     }
     if sweep.unfinished && !stopped {
         output::note("tuning is not finished: other processes are at work on it; run the same command again");

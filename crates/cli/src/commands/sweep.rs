@@ -59,6 +59,10 @@ fn collect(dir: &Path, metrics: bool, as_json: bool) -> anyhow::Result<()> {
         );
     }
     let (rows, columns) = (results.rows.len(), results.columns.len());
-    output::print(&format!("{}: {rows} runs, {columns} columns\n{}: the same\n", path("results.csv"), path("results.parquet")))?;
+    output::print(&format!(
+        "{}: {rows} runs, {columns} columns\n{}: the same\n",
+        path("results.csv"),
+        path("results.parquet")
+    ))?;
     long.map_or(Ok(()), |rows| output::print(&format!("{}: {rows} rows\n", path("metrics.parquet"))))
 }

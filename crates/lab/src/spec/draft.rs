@@ -80,8 +80,7 @@ impl Draft {
             places.set(&axis.path, axis.place.clone());
             assign(&mut tree, &axis.path, value).map_err(|m| places.error(&axis.path, m))?;
         }
-        let fixed =
-            |key: &str| self.said.iter().chain(axes.iter().map(|a| &a.path)).any(|k| covers(k, key));
+        let fixed = |key: &str| self.said.iter().chain(axes.iter().map(|a| &a.path)).any(|k| covers(k, key));
         let rule = rule_name(&tree).unwrap_or_default().to_owned();
         let per_rule = self.per_rule.iter().filter(|r| r.0 == rule);
         let per_rule = per_rule.map(|(_, key, value, place)| (key, value, place.clone()));

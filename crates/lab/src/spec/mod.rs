@@ -210,4 +210,3 @@ fn rule_name(tree: &Table) -> Option<&str> {
         _ => None,
     }
 }
-

@@ -151,8 +151,13 @@ impl Tune {
         if tune.axes.is_empty() {
             // Without any key the other words would silently do nothing.
             let idle = !any && last != Place::File;
-            let message = "nothing to tune: give a key and its values, like \"optimizer.lr\" = \"logspace(0.001,1,7)\"";
-            return if idle { Err(SpecError { place: last, ..draft.places.error("tune", message) }) } else { Ok(None) };
+            let message =
+                "nothing to tune: give a key and its values, like \"optimizer.lr\" = \"logspace(0.001,1,7)\"";
+            return if idle {
+                Err(SpecError { place: last, ..draft.places.error("tune", message) })
+            } else {
+                Ok(None)
+            };
         }
         if tune.seeds.is_empty() {
             let message = "missing: seeds of the tuning runs, like \"100..102\"; none of them may be a seed of the spec's own runs";
@@ -191,7 +196,10 @@ fn per(value: &Value, draft: &Draft) -> Result<Vec<String>, String> {
     let one = |v: &Value| match v.as_str() {
         Some("rule" | "rule.name") => Err("the rule always has its own choice; leave it out".to_owned()),
         Some(key) if axes.contains(&key) => Ok(key.to_owned()),
-        Some(key) => Err(format!("\"{key}\" is no axis of the grid that could have its own choice{}", suggest(key, &axes))),
+        Some(key) => Err(format!(
+            "\"{key}\" is no axis of the grid that could have its own choice{}",
+            suggest(key, &axes)
+        )),
         None => Err("expected a list of axes of the grid".into()),
     };
     list.iter().map(one).collect()
@@ -203,10 +211,14 @@ fn axis(key: &str, value: &Value, draft: &Draft) -> Result<Vec<Value>, String> {
         let known: Vec<&str> = WORDS.iter().chain(resolve::TOP).copied().collect();
         return Err(format!("unknown key \"{key}\"{}", suggest(top, &known)));
     }
-    if ["grid", "per_rule", "tune", "name", "seed", "data"].contains(&top) || ["rule", "rule.name"].contains(&key) {
+    if ["grid", "per_rule", "tune", "name", "seed", "data"].contains(&top)
+        || ["rule", "rule.name"].contains(&key)
+    {
         return Err(format!("\"{key}\" cannot be tuned: it is not a setting of a rule"));
     }
-    if draft.axes.iter().any(|a| covers(&a.path, key) || covers(key, &a.path)) && !draft.said.iter().any(|k| covers(k, key)) {
+    if draft.axes.iter().any(|a| covers(&a.path, key) || covers(key, &a.path))
+        && !draft.said.iter().any(|k| covers(k, key))
+    {
         return Err(format!("\"{key}\" is an axis of the grid as well; it is either tuned or compared"));
     }
     let values = grid::axis(value)?;
@@ -222,13 +234,19 @@ impl Draft {
     /// What only the expanded runs can tell: validation examples are there, tuning seeds are others, seeds are paired.
     pub(super) fn check_tuning(&self, runs: &[RunSpec]) -> Result<(), SpecError> {
         let Some(tune) = &self.tune else { return Ok(()) };
-        if let Some(run) = runs.iter().find(|r| r.get("data.validation").and_then(Value::as_integer).unwrap_or(0) < 1) {
-            let whose = if run.label().is_empty() { String::new() } else { format!(" (run {})", run.label()) };
-            let message = format!("[tune] selects on validation examples and there are none{whose}: set data.validation");
+        if let Some(run) =
+            runs.iter().find(|r| r.get("data.validation").and_then(Value::as_integer).unwrap_or(0) < 1)
+        {
+            let whose =
+                if run.label().is_empty() { String::new() } else { format!(" (run {})", run.label()) };
+            let message = format!(
+                "[tune] selects on validation examples and there are none{whose}: set data.validation"
+            );
             return Err(self.places.error("data.validation", message));
         }
         if let Some(run) = runs.iter().find(|r| tune.seeds.contains(&r.seed())) {
-            let message = format!("seed {} is a seed of the spec's own runs too; tune on other seeds", run.seed());
+            let message =
+                format!("seed {} is a seed of the spec's own runs too; tune on other seeds", run.seed());
             return Err(self.places.error("tune.seeds", message));
         }
         let mut seeds: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
@@ -247,7 +265,11 @@ impl Draft {
     pub(super) fn tuning(&self, axes: &[(String, Vec<Value>)]) -> Result<Vec<RunSpec>, SpecError> {
         let seeds = self.tune.iter().flat_map(|t| &t.seeds).map(|s| Value::Integer(*s as i64)).collect();
         let at = |key: &str| self.places.at(&format!("tune.{key}"));
-        let tuned = axes.iter().map(|(path, values)| Axis { path: path.clone(), values: values.clone(), place: at(path) });
+        let tuned = axes.iter().map(|(path, values)| Axis {
+            path: path.clone(),
+            values: values.clone(),
+            place: at(path),
+        });
         let seeds = Axis { path: "seed".into(), values: seeds, place: at("seeds") };
         self.expand(&tuned.chain([seeds]).collect::<Vec<_>>(), &[])
     }

@@ -170,7 +170,8 @@ impl Claims {
     fn hold(&self, id: &str, number: u64, file: File) -> Result<Claim<'_>, StoreError> {
         let path = numbered(&self.dir, id, number);
         // Where there are no locks, nobody may conclude anything from a free one.
-        let boot = if file.try_lock().is_ok() { system("/proc/sys/kernel/random/boot_id") } else { String::new() };
+        let boot =
+            if file.try_lock().is_ok() { system("/proc/sys/kernel/random/boot_id") } else { String::new() };
         let note = Note {
             host: system("/proc/sys/kernel/hostname"),
             pid: std::process::id(),

@@ -49,7 +49,8 @@ fn write_parquet(path: &Path, results: &Results) -> Result<(), StoreError> {
 pub fn long(root: &Path) -> Result<usize, LabError> {
     let runs = Folder(root.to_path_buf()).runs()?;
     let axes: BTreeSet<&String> = runs.iter().flat_map(|r| r.axes.keys()).collect();
-    let axes: Vec<&String> = axes.into_iter().filter(|k| !["rule.name", "seed"].contains(&k.as_str())).collect();
+    let axes: Vec<&String> =
+        axes.into_iter().filter(|k| !["rule.name", "seed"].contains(&k.as_str())).collect();
     let head = ["id", "rule", "seed"].map(str::to_owned).into_iter().chain(axes.iter().map(|k| (*k).clone()));
     let tail = ["step", "epoch", "probe", "name", "split", "layer", "unit", "value"].map(str::to_owned);
     let mut results = Results { columns: head.chain(tail).collect(), rows: Vec::new() };
@@ -124,14 +125,19 @@ fn settings(runs: &[Known]) -> Vec<String> {
     let with_spec: Vec<&Known> = runs.iter().filter(|r| r.settings.contains_key("name")).collect();
     if let Some(first) = with_spec.first() {
         let all: BTreeSet<&String> = with_spec.iter().flat_map(|r| r.settings.keys()).collect();
-        keys.extend(all.into_iter().filter(|k| with_spec.iter().any(|r| r.settings.get(*k) != first.settings.get(*k))));
+        keys.extend(
+            all.into_iter()
+                .filter(|k| with_spec.iter().any(|r| r.settings.get(*k) != first.settings.get(*k))),
+        );
     }
     keys.into_iter().filter(|k| !["rule.name", "seed"].contains(&k.as_str())).cloned().collect()
 }
 
 fn table(runs: &[Known]) -> Results {
     let settings = settings(runs);
-    let layers = |get: fn(&RunReport) -> usize| runs.iter().filter_map(|r| r.report.as_ref().map(get)).max().unwrap_or(0);
+    let layers = |get: fn(&RunReport) -> usize| {
+        runs.iter().filter_map(|r| r.report.as_ref().map(get)).max().unwrap_or(0)
+    };
     let weight = layers(|r| r.weight_angle.len());
     let update = layers(|r| r.update_angle.len());
     let series: BTreeSet<&String> = runs.iter().flat_map(|r| r.last.keys()).collect();
@@ -140,13 +146,20 @@ fn table(runs: &[Known]) -> Results {
     let mut columns = words(&["id", "folder", "rule", "seed", "status", "error"]);
     columns.extend(settings.iter().cloned());
     columns.extend(words(&[
-        "steps", "epochs", "train_loss", "train_accuracy", "val_accuracy", "test_loss", "test_accuracy",
+        "steps",
+        "epochs",
+        "train_loss",
+        "train_accuracy",
+        "val_accuracy",
+        "test_loss",
+        "test_accuracy",
     ]));
     columns.extend((0..weight).map(|l| format!("weight_angle.{l}")));
     columns.extend((0..update).map(|l| format!("update_angle.{l}")));
     // A probe may measure what the summary has too; the name says that it is the probe's.
     let taken: BTreeSet<String> = columns.iter().cloned().collect();
-    columns.extend(series.iter().map(|s| if taken.contains(*s) { format!("last.{s}") } else { (*s).clone() }));
+    columns
+        .extend(series.iter().map(|s| if taken.contains(*s) { format!("last.{s}") } else { (*s).clone() }));
     columns.push("seconds".into());
     let row = |run: &Known| {
         let Listed { id, folder, rule, seed, .. } = run.standing.run.clone();
@@ -167,7 +180,9 @@ fn figures(report: Option<&RunReport>, weight: usize, update: usize) -> Vec<Cell
     let mut cells = vec![Cell::Int(r.steps as i64), Cell::Float(r.epochs)];
     let plain = [r.train_loss, r.train_accuracy, r.val_accuracy, r.test_loss, r.test_accuracy];
     cells.extend(plain.map(number));
-    let angles = |list: &[Option<f64>], n: usize| (0..n).map(|l| number(list.get(l).copied().flatten())).collect::<Vec<_>>();
+    let angles = |list: &[Option<f64>], n: usize| {
+        (0..n).map(|l| number(list.get(l).copied().flatten())).collect::<Vec<_>>()
+    };
     cells.extend(angles(&r.weight_angle, weight));
     cells.extend(angles(&r.update_angle, update));
     cells

@@ -61,7 +61,9 @@ pub fn run_sweep(
     observer: &mut (dyn Observer + Send),
     stop: &AtomicBool,
 ) -> Result<Sweep, LabError> {
-    let Out::Root(root) = &options.out else { panic!("a sweep needs a folder of runs, not one run's directory") };
+    let Out::Root(root) = &options.out else {
+        panic!("a sweep needs a folder of runs, not one run's directory")
+    };
     let (spec, tuned) = match spec.tune() {
         None => (spec.clone(), None),
         Some(_) => match tune::tune(spec, root, options, crew, observer, stop)? {

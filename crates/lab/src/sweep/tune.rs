@@ -98,25 +98,32 @@ impl Tuned {
 
     /// The sensitivity curves as a table: a row per rule and candidate.
     pub fn curves(&self) -> Results {
-        let keys = |get: fn(&Trial) -> &Values| self.trials.first().map_or(vec![], |t| get(t).keys().cloned().collect());
+        let keys = |get: fn(&Trial) -> &Values| {
+            self.trials.first().map_or(vec![], |t| get(t).keys().cloned().collect())
+        };
         let (per, tuned): (Vec<String>, Vec<String>) = (keys(|t| &t.per), keys(|t| &t.values));
         let figures = ["metric", "runs", "diverged", "mean", "min", "max", "chosen"].map(str::to_owned);
         let columns = ["rule".to_owned()].into_iter().chain(per).chain(tuned).chain(figures).collect();
         let row = |t: &Trial| {
             let float = |v: Option<f64>| v.map_or(Cell::Empty, Cell::Float);
             let settings = t.per.values().chain(t.values.values()).map(super::collect::cell);
-            let chosen = self.chosen.iter().any(|c| {
-                (&c.choice.rule, &c.choice.per, &c.choice.values) == (&t.rule, &t.per, &t.values)
-            });
-            [Cell::Text(t.rule.clone())].into_iter().chain(settings).chain([
-                Cell::Text(self.metric.name().into()),
-                Cell::Int((t.scores.len() + t.diverged) as i64),
-                Cell::Int(t.diverged as i64),
-                float(t.mean()),
-                float(t.scores.iter().copied().reduce(f64::min)),
-                float(t.scores.iter().copied().reduce(f64::max)),
-                Cell::Bool(chosen),
-            ]).collect()
+            let chosen = self
+                .chosen
+                .iter()
+                .any(|c| (&c.choice.rule, &c.choice.per, &c.choice.values) == (&t.rule, &t.per, &t.values));
+            [Cell::Text(t.rule.clone())]
+                .into_iter()
+                .chain(settings)
+                .chain([
+                    Cell::Text(self.metric.name().into()),
+                    Cell::Int((t.scores.len() + t.diverged) as i64),
+                    Cell::Int(t.diverged as i64),
+                    float(t.mean()),
+                    float(t.scores.iter().copied().reduce(f64::min)),
+                    float(t.scores.iter().copied().reduce(f64::max)),
+                    Cell::Bool(chosen),
+                ])
+                .collect()
         };
         Results { columns, rows: self.trials.iter().map(row).collect() }
     }
@@ -135,8 +142,8 @@ pub fn chosen(spec: &Spec, root: &Path) -> Result<Option<Tuned>, LabError> {
     let Some(tune) = spec.tune() else { return Ok(None) };
     let path = root.join("tune.json");
     let Ok(text) = fs::read(&path) else { return Ok(None) };
-    let tuned: Tuned = serde_json::from_slice(&text)
-        .map_err(|e| SweepError::Damaged { path, message: e.to_string() })?;
+    let tuned: Tuned =
+        serde_json::from_slice(&text).map_err(|e| SweepError::Damaged { path, message: e.to_string() })?;
     Ok((tuned.asked == asked(spec, tune)?).then_some(tuned))
 }
 
@@ -171,7 +178,8 @@ pub(super) fn tune(
     let dir = root.join("tune");
     let mut grids: Vec<Grid> = tune.axes.iter().map(|(key, values)| Grid::new(key, values)).collect();
     let (axes, trials) = loop {
-        let axes: Vec<(String, Vec<Value>)> = grids.iter().map(|g| (g.key.clone(), g.values.clone())).collect();
+        let axes: Vec<(String, Vec<Value>)> =
+            grids.iter().map(|g| (g.key.clone(), g.values.clone())).collect();
         let runs = spec.tuning_runs(&axes)?;
         let ended = make(&dir, &runs, options, &crew, observer, stop)?;
         let Some(reports) = reports(&runs, ended)? else { return Ok(None) };
@@ -187,7 +195,10 @@ pub(super) fn tune(
     for group in groups(&trials) {
         let first = group[0];
         let best = best(&group, tune.metric).ok_or_else(|| SweepError::Tuning {
-            message: format!("{} diverged with every value; tune over others", whose(&first.rule, &first.per)),
+            message: format!(
+                "{} diverged with every value; tune over others",
+                whose(&first.rule, &first.per)
+            ),
             usage: true,
         })?;
         let edges = grids.iter().filter_map(|g| Some((g.key.clone(), g.end(&best.values[&g.key])?.into())));
@@ -255,7 +266,8 @@ fn score(metric: Metric, report: &RunReport) -> Result<Option<f64>, LabError> {
     let none = |what: &str| SweepError::Tuning { message: format!("{}: {what}", report.run), usage: true };
     match metric {
         Metric::ValAccuracy => {
-            let score = report.val_accuracy.ok_or_else(|| none("has no val_accuracy (targets are no classes?)"))?;
+            let score =
+                report.val_accuracy.ok_or_else(|| none("has no val_accuracy (targets are no classes?)"))?;
             Ok(Some(score))
         }
         Metric::ValLoss => {
@@ -263,7 +275,9 @@ fn score(metric: Metric, report: &RunReport) -> Result<Option<f64>, LabError> {
             let rows = read_metrics(&path)?;
             let is = |r: &&crate::store::Stored| r.name == "loss" && r.split.as_deref() == Some("validation");
             let last = rows.iter().rfind(is).filter(|r| r.step == report.steps);
-            let last = last.ok_or_else(|| none("val_loss needs the probe \"accuracy\" on the validation split at the last step"))?;
+            let last = last.ok_or_else(|| {
+                none("val_loss needs the probe \"accuracy\" on the validation split at the last step")
+            })?;
             Ok(last.value)
         }
     }

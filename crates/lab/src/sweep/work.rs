@@ -73,9 +73,8 @@ pub fn work(
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let beats = scope.spawn(|| team.beats(&over));
-        let workers: Vec<_> = (0..crew.threads.clamp(1, specs.len().max(1)))
-            .map(|_| scope.spawn(|| team.worker()))
-            .collect();
+        let workers: Vec<_> =
+            (0..crew.threads.clamp(1, specs.len().max(1))).map(|_| scope.spawn(|| team.worker())).collect();
         let ended: Vec<_> = workers.into_iter().map(|w| w.join()).collect();
         over.store(true, Ordering::Relaxed);
         beats.thread().unpark();
@@ -224,8 +223,13 @@ impl Team<'_> {
             Err(e) => return Some(Err(e.into())),
         };
         match self.make(spec, Some(&claim)) {
-            // A process that knows no claims is at work there, or another one has taken over.
-            Err(LabError::Store(StoreError::Locked(_) | StoreError::TakenOver(_))) => None,
+            // A process that knows no claims is at work there, or one whose claim ran out while it was suspended: the lock tells. A
+            // claim released at each look would leave a file each time.
+            Err(LabError::Store(StoreError::Locked(_))) => {
+                claim.finished();
+                None
+            }
+            Err(LabError::Store(StoreError::TakenOver(_))) => None,
             Err(error) => {
                 // A disk that refuses this as well leaves a run that looks as if it had been killed.
                 let _ = folder.set_failure(spec.id(), &error);

@@ -62,7 +62,8 @@ impl Tally {
 
     /// Time left if it goes on as it has gone.
     pub(super) fn eta(&self) -> Option<Duration> {
-        let at_work: f64 = self.working.values().filter(|w| !w[1].is_nan()).map(|[now, first]| now - first).sum();
+        let at_work: f64 =
+            self.working.values().filter(|w| !w[1].is_nan()).map(|[now, first]| now - first).sum();
         let ahead: f64 = self.working.values().map(|w| 1.0 - w[0]).sum();
         let waiting = self.many.saturating_sub(self.ended + self.working.len()) as f64;
         let done = self.made + at_work;
