@@ -222,7 +222,7 @@ fn diverged_runs_are_rows() {
 #[test]
 fn a_run_directory_deleted_in_mid_sweep_is_told_and_made_again() {
     let dir = tempfile::tempdir().unwrap();
-    let spec = spec(dir.path(), &grid(3000));
+    let spec = spec(dir.path(), &grid(8000));
     let out = dir.path().join("runs");
     let child = start(&spec, &out, &["-q"]);
     let begun = Instant::now();

@@ -223,8 +223,13 @@ impl Team<'_> {
             Err(e) => return Some(Err(e.into())),
         };
         match self.make(spec, Some(&claim)) {
-            // A process that knows no claims is at work there, or another one has taken over.
-            Err(LabError::Store(StoreError::Locked(_) | StoreError::TakenOver(_))) => None,
+            // A process that knows no claims is at work there, or one whose claim ran out while it was suspended: the lock tells. A
+            // claim released at each look would leave a file each time.
+            Err(LabError::Store(StoreError::Locked(_))) => {
+                claim.finished();
+                None
+            }
+            Err(LabError::Store(StoreError::TakenOver(_))) => None,
             Err(error) => {
                 // A disk that refuses this as well leaves a run that looks as if it had been killed.
                 let _ = folder.set_failure(spec.id(), &error);
