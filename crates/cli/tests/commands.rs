@@ -255,6 +255,27 @@ fn command_of_the_readme(dir: &Path, words: &[&str]) {
             command.args(["--data-dir", "data"]).assert().success();
             assert!(fs::read(dir.join(png)).unwrap().starts_with(b"\x89PNG"));
         }
+        // One experiment of the five: the whole quick profile is what `reproduce.rs` and a user's patience are for.
+        ["reproduce", ..] => {
+            command.args(["--only", "min-norm", "--quiet", "--data-dir", "none"]).assert().success();
+        }
+        ["audit" | "check", ..] => {
+            command.args([
+                "network.widths=[784,12,10]",
+                "train.batch=16",
+                "data.train_size=100",
+                "data.test_size=50",
+            ]);
+            if words[0] == "audit" {
+                command.arg("--quiet");
+            }
+            let status = command.assert().get_output().status;
+            // A hundred examples are too few for a slope; the books close on any number.
+            assert!(
+                status.success() || (words[0] == "check" && status.code() == Some(1)),
+                "{words:?}: {status}"
+            );
+        }
         ["cite", ..] => assert!(stdout(&mut command).contains("robertson2024")),
         _ => drop(command.assert().success()),
     }
