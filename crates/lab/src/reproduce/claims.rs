@@ -87,11 +87,14 @@ impl Claim {
 
     /// The threshold in words.
     pub fn expected(&self) -> String {
+        let number = |t: f64| {
+            if t != 0.0 && t.abs() < 1e-3 { format!("{t:e}") } else { t.to_string() }.replace('-', "−")
+        };
         let mut parts = Vec::new();
-        self.at_most.iter().for_each(|t| parts.push(format!("≤ {t}")));
-        self.at_least.iter().for_each(|t| parts.push(format!("≥ {t}")));
-        self.below.iter().for_each(|t| parts.push(format!("< {t}")));
-        self.between.iter().for_each(|[a, b]| parts.push(format!("{a} to {b}")));
+        self.at_most.iter().for_each(|t| parts.push(format!("≤ {}", number(*t))));
+        self.at_least.iter().for_each(|t| parts.push(format!("≥ {}", number(*t))));
+        self.below.iter().for_each(|t| parts.push(format!("< {}", number(*t))));
+        self.between.iter().for_each(|[a, b]| parts.push(format!("{} to {}", number(*a), number(*b))));
         parts.join(", ")
     }
 
@@ -147,6 +150,7 @@ mod tests {
         // An interval that covers the range on both sides neither supports nor contradicts.
         assert_eq!(verdict("between=[0.9, 1.1]", 1.0, Some((0.5, 1.5))), Inconclusive);
         assert_eq!(verdict("between=[0.9, 1.1]", 1.4, Some((1.2, 1.6))), NotSupported);
+        assert_eq!(claim("at_most=1e-10").expected(), "≤ 1e−10");
         assert_eq!(claim("at_least=0.0").judge(&BTreeMap::new()).verdict, NotRun);
     }
 
