@@ -30,13 +30,16 @@ fn a_report_is_made_from_nothing_and_made_again_the_same() {
     let first = ["report.html", "claims.csv", "figures/min-norm.svg", "tables/dominance.csv"].map(read);
     // As if it had been killed: a run half gone, the page not written. The same command mends it, bit for bit.
     let runs = dir.path().join("r/runs");
-    let one = fs::read_dir(&runs).unwrap().flatten().find(|e| e.path().join("STATUS").is_file()).unwrap().path();
+    let one =
+        fs::read_dir(&runs).unwrap().flatten().find(|e| e.path().join("STATUS").is_file()).unwrap().path();
     let rows = fs::read(one.join("metrics.jsonl")).unwrap();
     fs::remove_dir_all(&one).unwrap();
     fs::remove_file(dir.path().join("r/report.html")).unwrap();
     realign(dir.path()).args(args).assert().success();
     assert_eq!(fs::read(one.join("metrics.jsonl")).unwrap(), rows);
-    for (name, before) in ["claims.csv", "figures/min-norm.svg", "tables/dominance.csv"].iter().zip(&first[1..]) {
+    for (name, before) in
+        ["claims.csv", "figures/min-norm.svg", "tables/dominance.csv"].iter().zip(&first[1..])
+    {
         assert!(read(name) == *before, "{name} differs");
     }
     // And a report of what is there needs no runs.

@@ -19,6 +19,9 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<()> {
 }
 
 fn read(dir: &Path) -> anyhow::Result<Report> {
+    if !dir.is_dir() {
+        return Err(UserError(format!("{} is no folder: give one that `run` or `reproduce` made", dir.display())).into());
+    }
     if let Some(plan) = reproduce::stored(dir)? {
         return Ok(reproduce::report(&plan, &dir.join(reproduce::RUNS))?);
     }
