@@ -20,7 +20,11 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<()> {
 
 fn read(dir: &Path) -> anyhow::Result<Report> {
     if !dir.is_dir() {
-        return Err(UserError(format!("{} is no folder: give one that `run` or `reproduce` made", dir.display())).into());
+        return Err(UserError(format!(
+            "{} is no folder: give one that `run` or `reproduce` made",
+            dir.display()
+        ))
+        .into());
     }
     if let Some(plan) = reproduce::stored(dir)? {
         return Ok(reproduce::report(&plan, &dir.join(reproduce::RUNS))?);
