@@ -36,7 +36,7 @@ fn assert_holds(case: &Case, name: &str) {
 fn flow(case: Case, t_end: f64, more: &str) -> Case {
     Case {
         optimizer: format!(
-            "name = \"flow\"\nt_end = {t_end}\nrtol = 1e-10\natol = 1e-12\nmin_step = 5e-6\n{more}"
+            "name = \"flow\"\nt_end = {t_end}\nrtol = 1e-10\natol = 1e-12\nmin_step = 2e-5\n{more}"
         ),
         batch: BatchSize::Full,
         n: 25,
