@@ -184,7 +184,7 @@ fn accounts(spec: &RunSpec, audit: &Audit, rows: &[Row]) -> Figure {
         let mut series: Vec<Series> = stacked.collect();
         let ((x, phi), (_, norm)) = (of("phi"), of("norm"));
         let drift = phi.iter().zip(&norm).map(|(p, n)| p - n).collect();
-        series.push(Series::new(Mark::Line, "drift", "measured drift of P", x, drift));
+        series.push(Series::new(Mark::Line, "measured", "measured drift of P", x, drift));
         let (residual, path) = books.map_or((0.0, 0.0), |l| (l.relative_residual, l.relative_path));
         let title =
             format!("units of layer {layer}: residual {residual:.0e}, path {path:.0e} of the exchange");

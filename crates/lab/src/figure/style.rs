@@ -20,8 +20,20 @@ const MARKERS: [Marker; 7] = [
     Marker::Plus,
 ];
 
-/// Accounts of the ledger (theory.md section 3), in the order in which they are stacked.
-const ACCOUNTS: [&str; 6] = ["reader", "writer", "optimizer", "path", "plasticity", "residual"];
+/// Accounts of the ledger, the frequent ones first: they get the colours of highest contrast. `optimizer` is the sum of its four parts.
+const ACCOUNTS: [&str; 11] = [
+    "reader",
+    "writer",
+    "decay",
+    "momentum",
+    "adaptive",
+    "clipping",
+    "path",
+    "plasticity",
+    "residual",
+    "unwatched",
+    "optimizer",
+];
 
 /// A look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +101,17 @@ impl Style {
 mod tests {
     use super::*;
     use std::collections::HashSet;
+
+    /// An audit shows any of them side by side.
+    #[test]
+    fn every_account_has_its_own_look() {
+        for (i, a) in ACCOUNTS.iter().enumerate() {
+            for b in &ACCOUNTS[..i] {
+                let (a, b) = (Style::of(a, &[]), Style::of(b, &[]));
+                assert!((a.color, a.hatch) != (b.color, b.hatch), "{a:?}");
+            }
+        }
+    }
 
     #[test]
     fn every_rule_has_its_own_look() {
