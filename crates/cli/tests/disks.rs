@@ -144,3 +144,32 @@ fn a_disk_that_cannot_be_written() {
     assert_eq!(read, "0|done|0|1|", "a finished run is only read");
     assert!(resumed.starts_with("2|running|") && resumed.contains("Read-only"), "{resumed}");
 }
+
+/// A sweep on a full disk starts nothing new, tells which runs failed and how many were not made, and goes on once there is room.
+#[test]
+fn a_sweep_on_a_disk_that_fills_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = "
+        mount -t tmpfs -o size=300k tmpfs \"$M\" || exit 1
+        go() { \"$R\" run \"$S\" --quiet --threads 2 --out \"$M/sweep\" 2>&1 >/dev/null; echo \"code $?\"; }
+        go
+        \"$R\" sweep status \"$M/sweep\" | tail -n 1
+        mount -o remount,size=8m \"$M\" || exit 1
+        go
+        \"$R\" sweep status \"$M/sweep\" | tail -n 1
+        wc -l < \"$M/sweep/results.csv\"
+        find \"$M/sweep\" -name '*.tmp' | wc -l";
+    let spec = pages() + "[grid]\nseed = \"0..12\"\n";
+    let Some(lines) = with_mounts(dir.path(), &spec, script) else { return };
+    let first = lines.iter().position(|l| l.starts_with("code ")).unwrap();
+    let told = lines[..first].join("\n");
+    assert_eq!(lines[first], "code 2", "{lines:?}");
+    assert!(told.contains("run seed=") && told.contains("No space left"), "{told}");
+    assert!(told.contains("were not made here") && !told.contains("results.csv"), "{told}");
+    assert!(
+        lines[first + 1].contains("failed") && lines[first + 1].contains("queued"),
+        "{}",
+        lines[first + 1]
+    );
+    assert_eq!(lines[first + 2..], ["code 0", "12 runs: 12 done", "13", "0"]);
+}

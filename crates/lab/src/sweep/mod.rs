@@ -90,7 +90,9 @@ fn make(
     let options = RunOptions { out: Out::Root(root.to_path_buf()), ..options.clone() };
     observer.begins(crew.shard.map_or(runs.len(), |s| s.of(runs).len()));
     let ended = work(runs, &options, crew, observer, stop);
-    if !stop.load(Ordering::Relaxed) {
+    // On a full disk the errors of the runs are what is to be told; the results are written by the next attempt.
+    let full = ended.iter().flatten().any(|e| e.as_ref().is_err_and(work::full));
+    if !stop.load(Ordering::Relaxed) && !full {
         // The folder may have been deleted in the meantime.
         folder.list(runs)?;
         collect(root)?;

@@ -254,7 +254,7 @@ impl Team<'_> {
 }
 
 /// Whether a full disk is to blame: it will be for every other run.
-fn full(error: &LabError) -> bool {
+pub(super) fn full(error: &LabError) -> bool {
     matches!(error, LabError::Store(StoreError::Io { source, .. })
         if [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded].contains(&source.kind()))
 }
