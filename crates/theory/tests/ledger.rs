@@ -70,6 +70,24 @@ fn f64_books_close_over_a_thousand_steps() {
     }
 }
 
+/// Large weights and small steps: P is 1e6 to 1e12 and hardly moves, so the sums of the ledger round by more than a step exchanges. A correct run must still
+/// close in every step and unit.
+#[test]
+fn large_weights_close_in_f64() {
+    for scale in ["1e3", "1e6"] {
+        for lr in [1e-8, 1e-6, 1e-4] {
+            let audit = audit(Case {
+                weight: format!("name = \"xavier_uniform\"\nscale = {scale}"),
+                widths: vec![400, 30, 15, 4],
+                lr,
+                steps: 60,
+                ..Case::rule("fa")
+            });
+            assert!(audit.closed, "{scale} {lr}: {audit:#?}");
+        }
+    }
+}
+
 /// The same with training in f32 and books in f64: each step rounds a weight by 6e-8 of itself; 1e-4 of the exchanged amount.
 #[test]
 fn f32_training_closes_in_f64_books() {

@@ -2,7 +2,7 @@
 //!
 //! Rounding is judged per unit and step. With u the unit roundoff of training, a unit's weights are rounded by about u|w| entry by entry,
 //! independently, so sums over n entries err by u‖W‖²/√n; the inner products of the path err by u times the size of their terms. The
-//! allowance is that, times a factor of safety ([`SAFETY`], [`relative`]).
+//! allowance is that and the rounding of the f64 sums themselves, which do not gain by the root, times a factor of safety ([`SAFETY`], [`relative`]).
 
 use realign::optim::PARTS;
 use realign::streams::Stream;
@@ -123,7 +123,7 @@ pub struct StepOfUnit {
 /// The accounts of unit `k` of a stream in one step.
 pub fn step_of_unit(journal: &Journal, stream: &Stream, k: usize) -> StepOfUnit {
     let mut a = Accounts::default();
-    let (mut phi, mut norm, mut rounding, mut terms) = (0.0, 0.0, 0.0, 0.0);
+    let (mut phi, mut norm, mut rounding, mut summed, mut terms) = (0.0, 0.0, 0.0, 0.0, 0.0);
     for m in stream.writers.iter().filter(|m| (m.first..m.first + m.units).contains(&k)) {
         let (layer, row) = (&journal.layers[m.layer], &journal.layers[m.layer].rows[k - m.first]);
         norm += 0.5 * row.before;
@@ -133,6 +133,7 @@ pub fn step_of_unit(journal: &Journal, stream: &Stream, k: usize) -> StepOfUnit 
         a.optimizer.iter_mut().zip(row.parts).for_each(|(s, p)| *s -= p);
         let size = row.before.max(row.after);
         rounding += size / (layer.inputs as f64).sqrt();
+        summed += size;
         terms += (row.moved * row.before).sqrt() + row.parts.iter().map(|p| p.abs()).sum::<f64>();
     }
     for m in stream.readers.iter().filter(|m| (m.first..m.first + m.units).contains(&k)) {
@@ -152,7 +153,7 @@ pub fn step_of_unit(journal: &Journal, stream: &Stream, k: usize) -> StepOfUnit 
     a.residual = a.drift() - a.explained() - a.path;
     a.turnover = terms;
     let dtype = journal.dtype();
-    a.allowance = relative(dtype) * terms + SAFETY * dtype.epsilon() * rounding;
+    a.allowance = relative(dtype) * terms + SAFETY * (dtype.epsilon() * rounding + f64::EPSILON * summed);
     StepOfUnit { accounts: a, phi, norm }
 }
 
