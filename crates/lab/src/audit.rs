@@ -138,6 +138,7 @@ fn table(audit: &Audit) -> String {
         let verdict = match l.verdict {
             Verdict::Closed => "closed",
             Verdict::Open { .. } => "open",
+            Verdict::Undecided => "undecided",
             Verdict::NoLaw => "no_law",
         };
         let numbers = [

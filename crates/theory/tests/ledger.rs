@@ -88,6 +88,15 @@ fn large_weights_close_in_f64() {
     }
 }
 
+/// Steps of 1e-9 in f32 are lost in the rounding of the weights: there is nothing to close, and the audit must say so.
+#[test]
+fn steps_lost_to_rounding_are_no_statement() {
+    let lost =
+        Case { dtype: DType::F32, widths: vec![400, 30, 15, 4], lr: 1e-9, steps: 60, ..Case::rule("fa") };
+    let audit = audit(lost);
+    assert!(!audit.closed && audit.layers.iter().any(|l| l.verdict == Verdict::Undecided), "{audit:#?}");
+}
+
 /// The same with training in f32 and books in f64: each step rounds a weight by 6e-8 of itself; 1e-4 of the exchanged amount.
 #[test]
 fn f32_training_closes_in_f64_books() {

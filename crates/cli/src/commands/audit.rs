@@ -108,6 +108,7 @@ fn text(spec: &RunSpec, done: &Audited) -> String {
 fn layer_text(l: &LayerAudit) -> String {
     let verdict = match l.verdict {
         Verdict::Closed => "CLOSED".to_owned(),
+        Verdict::Undecided => "NO STATEMENT: rounding is a fair part of what was exchanged".to_owned(),
         Verdict::NoLaw => "NO LAW: the rule states no potential here".to_owned(),
         Verdict::Open { step: Some(step), unit: Some(unit), account } => {
             format!("DOES NOT CLOSE: first at step {step}, layer {}, unit {unit}, account {account}", l.layer)

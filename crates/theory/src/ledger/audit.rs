@@ -27,6 +27,8 @@ pub enum Verdict {
         /// `path` (a wrong backward pass) or `residual` (a wrong update).
         account: &'static str,
     },
+    /// Rounding is a fair part of what was exchanged (steps lost to the training dtype): the books neither close nor stay open.
+    Undecided,
     /// The rule has no potential, so there is no law to audit.
     NoLaw,
 }
@@ -147,20 +149,24 @@ impl LayerAudit {
             residual: a.residual,
             relative_residual: share(a.residual),
             relative_path: share(a.path),
-            verdict: verdict(get("lawful") == 1.0, first, &a, get("tolerance") * exchanged),
+            verdict: verdict(get("lawful") == 1.0, first, &a, get("tolerance"), exchanged),
             causes: causes(&a),
         }
     }
 }
 
-fn verdict(lawful: bool, first: Option<Opening>, a: &Accounts, tolerance: f64) -> Verdict {
+/// Share of the exchange above which a residual that rounding excuses leaves nothing to say.
+const BLUR: f64 = 0.01;
+
+fn verdict(lawful: bool, first: Option<Opening>, a: &Accounts, tolerance: f64, exchanged: f64) -> Verdict {
     if !lawful {
         return Verdict::NoLaw;
     }
     let account = |path| if path { "path" } else { "residual" };
     match first {
         Some(o) => Verdict::Open { step: Some(o.step), unit: Some(o.unit), account: account(o.path) },
-        None if a.residual.abs() <= tolerance.max(a.allowance) => Verdict::Closed,
+        None if a.residual.abs() <= a.allowance && a.residual.abs() > BLUR * exchanged => Verdict::Undecided,
+        None if a.residual.abs() <= (tolerance * exchanged).max(a.allowance) => Verdict::Closed,
         None => Verdict::Open { step: None, unit: None, account: account(false) },
     }
 }
@@ -172,7 +178,8 @@ fn causes(a: &Accounts) -> Vec<String> {
     let mut named = vec![
         ("finite steps of the writing weights", a.writer),
         ("finite steps of the reading weights", a.reader),
-        ("a path that is not homogeneous", a.path),
+        // Within the allowance it is rounding and no cause.
+        ("a path that is not homogeneous", if a.path.abs() > a.allowance { a.path } else { 0.0 }),
         ("feedback weights that moved by themselves", a.plasticity),
         ("steps that were not watched", a.unwatched),
     ];
