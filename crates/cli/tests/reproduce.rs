@@ -33,10 +33,13 @@ fn a_report_is_made_from_nothing_and_made_again_the_same() {
     let one =
         fs::read_dir(&runs).unwrap().flatten().find(|e| e.path().join("STATUS").is_file()).unwrap().path();
     let rows = fs::read(one.join("metrics.jsonl")).unwrap();
+    let results = numbers(&runs.join("results.csv"));
+    assert!(runs.join("results.parquet").is_file());
     fs::remove_dir_all(&one).unwrap();
     fs::remove_file(dir.path().join("r/report.html")).unwrap();
     realign(dir.path()).args(args).assert().success();
     assert_eq!(fs::read(one.join("metrics.jsonl")).unwrap(), rows);
+    assert_eq!(numbers(&runs.join("results.csv")), results);
     for (name, before) in
         ["claims.csv", "figures/min-norm.svg", "tables/dominance.csv"].iter().zip(&first[1..])
     {
@@ -46,6 +49,12 @@ fn a_report_is_made_from_nothing_and_made_again_the_same() {
     realign(dir.path()).args(["report", "r"]).assert().success();
     assert!(read("claims.csv") == first[1]);
     alone(&String::from_utf8(read("report.html")).unwrap());
+}
+
+/// A line per run without the last column, the seconds it took.
+fn numbers(csv: &Path) -> Vec<String> {
+    let text = fs::read_to_string(csv).unwrap();
+    text.lines().map(|l| l.rsplit_once(',').unwrap().0.to_owned()).collect()
 }
 
 /// The page loads nothing: no source, style, font or picture from elsewhere; a drawing and its data for every figure.

@@ -9,7 +9,8 @@ use realign::tensor::Par;
 use realign_data::Dirs;
 use realign_lab::report::{self, Report, Verdict};
 use realign_lab::reproduce::{self, Plan, Profile};
-use realign_lab::{LabError, Out, RunOptions, RunReport, RunSpec, Silent, Status};
+use realign_lab::sweep::{self, Crew, Ended};
+use realign_lab::{Out, RunOptions, RunSpec, Silent, Status};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -32,20 +33,22 @@ pub(crate) fn reproduce(args: ReproduceArgs) -> anyhow::Result<ExitCode> {
         announce(&plan, &out);
     }
     reproduce::store(&plan, &out)?;
+    let root = out.join(reproduce::RUNS);
     let options = RunOptions {
-        out: Out::Root(out.join(reproduce::RUNS)),
+        out: Out::Root(root.clone()),
         dirs,
         par: Par::threads(threads),
         command_line: std::env::args().collect(),
     };
     let runs = plan.runs();
     let stop = stop_flag()?;
+    let crew = Crew::new(threads);
     let results = if args.quiet {
-        realign_lab::run_all(&runs, &options, threads, &mut Silent, &stop)
+        sweep::make(&root, &runs, &options, &crew, &mut Silent, &stop)
     } else {
         let mut shown = progress::Progress::new(runs.len() > 1);
-        realign_lab::run_all(&runs, &options, threads, &mut shown, &stop)
-    };
+        sweep::make(&root, &runs, &options, &crew, &mut shown, &stop)
+    }?;
     finish(&args, &plan, &out, &runs, results)
 }
 
@@ -67,7 +70,7 @@ fn finish(
     plan: &Plan,
     out: &Path,
     runs: &[RunSpec],
-    results: Vec<Option<Result<RunReport, LabError>>>,
+    results: Vec<Ended>,
 ) -> anyhow::Result<ExitCode> {
     let (mut stopped, mut worst, mut told) = (false, None, Vec::new());
     for (spec, result) in runs.iter().zip(results) {

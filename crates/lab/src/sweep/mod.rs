@@ -76,8 +76,12 @@ pub fn run_sweep(
     Ok(Sweep { runs, ended, tuned, unfinished: false })
 }
 
-/// Lists runs in the folder's manifest, makes them and writes the results of the folder.
-fn make(
+/// Lists runs in the manifest of the folder `root`, makes those that are not there and writes the results of the folder: the part of
+/// [`run_sweep`] after tuning, for runs that come from several specs. To be called again after any interruption.
+///
+/// # Errors
+/// If the folder cannot be written. A failed run is no error.
+pub fn make(
     root: &Path,
     runs: &[RunSpec],
     options: &RunOptions,
