@@ -33,6 +33,21 @@ pub struct Audited {
     pub same_bits: Option<bool>,
 }
 
+impl Audited {
+    /// The audit and how the training ended, as one object.
+    pub fn to_json(&self) -> serde_json::Value {
+        let (outcome, step) = match self.outcome {
+            Outcome::Done => ("done", None),
+            Outcome::Diverged { step } => ("diverged", Some(step)),
+            Outcome::Stopped { step } => ("stopped", Some(step)),
+        };
+        let mut value = serde_json::json!(self.audit);
+        value["outcome"] = outcome.into();
+        value["outcome_step"] = step.into();
+        value
+    }
+}
+
 /// Trains `spec` with the ledger and audits it; `run` is the directory of the run if it was made before.
 ///
 /// # Errors
@@ -121,7 +136,7 @@ const THINNEST: f64 = 1e-3;
 pub fn write(dir: &Path, spec: &RunSpec, done: &Audited) -> Result<Vec<PathBuf>, FigureError> {
     std::fs::create_dir_all(dir).map_err(StoreError::io("make", dir))?;
     let (json, csv) = (dir.join("audit.json"), dir.join("audit.csv"));
-    let text = serde_json::to_string_pretty(&done.audit).expect("an audit is plain data");
+    let text = serde_json::to_string_pretty(&done.to_json()).expect("an audit is plain data");
     files::write(&json, (text + "\n").as_bytes())?;
     files::write(&csv, table(&done.audit).as_bytes())?;
     let mut paths = vec![json, csv];

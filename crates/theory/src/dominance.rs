@@ -59,7 +59,7 @@ pub struct Point {
     pub loss: f64,
     /// Least <g,F>/L^beta up to here.
     pub alpha: f64,
-    /// What that implies; `None` where alpha is not positive: then there is no dominance and no bound.
+    /// What that implies; `None` where alpha is not a positive number: then there is no dominance and no bound.
     pub bound: Option<f64>,
     /// Whether the loss is at most the bound (to rounding, 1e-9 relative).
     pub under: Option<bool>,
@@ -70,9 +70,9 @@ pub struct Point {
 pub struct Fit {
     /// The exponent.
     pub beta: f64,
-    /// Least <g,F>/L^beta over the run.
+    /// Least <g,F>/L^beta over the run; infinite where the loss is zero from the start.
     pub alpha: f64,
-    /// Whether alpha is positive and no measured loss lies above its bound.
+    /// Whether alpha is a positive number and no measured loss lies above its bound.
     pub holds: bool,
     /// Least `1 − loss/bound` over the recorded steps: negative where the loss lies above its bound.
     pub margin: Option<f64>,
@@ -154,7 +154,8 @@ pub fn fit(samples: &[Sample], beta: f64) -> Fit {
                 alpha = alpha.min(s.inner / s.loss.powf(beta));
             }
             let start = samples[0];
-            let bound = (alpha > 0.0).then(|| bound(beta, alpha, start.loss, s.time - start.time));
+            let bound = (alpha > 0.0 && alpha.is_finite())
+                .then(|| bound(beta, alpha, start.loss, s.time - start.time));
             Point {
                 step: s.step,
                 loss: s.loss,
@@ -169,7 +170,7 @@ pub fn fit(samples: &[Sample], beta: f64) -> Fit {
     Fit {
         beta,
         alpha,
-        holds: alpha > 0.0 && points.iter().all(|p| p.under == Some(true)),
+        holds: alpha.is_finite() && alpha > 0.0 && points.iter().all(|p| p.under == Some(true)),
         margin: margin.reduce(f64::min),
         points,
     }

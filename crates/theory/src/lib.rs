@@ -9,4 +9,5 @@ pub mod certify;
 pub mod dominance;
 pub mod laws;
 pub mod ledger;
+pub mod number;
 pub mod probes;

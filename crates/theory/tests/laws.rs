@@ -11,7 +11,7 @@ use realign::data::{Features, Targets};
 use realign::optim::Clip;
 use realign::tensor::{DType, Tensor, linalg};
 use realign::train::{BatchSize, Outcome, Setup, Trainer};
-use realign_theory::laws::check::{LawReport, Options, Report, check};
+use realign_theory::laws::check::{LawReport, Options, Report, Verdict, check};
 use realign_theory::laws::{LAWS, Setting, State, WhyNot};
 
 const BALANCES: [&str; 4] = ["fa", "sign_fa", "adafa", "bp"];
@@ -30,7 +30,10 @@ fn law(case: &Case, name: &str, force: bool) -> LawReport {
 fn assert_holds(case: &Case, name: &str) {
     let found = law(case, name, false);
     assert!(!found.layers.is_empty());
-    found.layers.iter().for_each(|l| assert!(l.holds, "{name} {:?}: {l:#?}", case.widths));
+    found
+        .layers
+        .iter()
+        .for_each(|l| assert_eq!(l.verdict, Verdict::Holds, "{name} {:?}: {l:#?}", case.widths));
 }
 
 fn flow(case: Case, t_end: f64, more: &str) -> Case {
@@ -113,6 +116,24 @@ fn sign_fa_drifts_with_its_flips() {
     assert_holds(&case, "sign_fa");
 }
 
+/// On short runs of narrow nets the drift of sign-FA is made of a handful of jumps: the slope is then no evidence, neither for nor against the law. What is
+/// no matter of luck still is broken: momentum adds a drift of order one that no account of this law holds.
+#[test]
+fn few_flips_are_undecided() {
+    let mut counts = [0; 2];
+    for seed in 0..30 {
+        let case = Case { widths: vec![6, 7, 5, 3], lr: 0.05, steps: 12, seed, ..Case::rule("sign_fa") };
+        for l in law(&case, "sign_fa", false).layers {
+            assert_ne!(l.verdict, Verdict::Broken, "{l:#?}");
+            counts[usize::from(l.verdict == Verdict::Undecided)] += 1;
+        }
+        let momentum = Case { optimizer: "name = \"sgd\"\nmomentum = 0.9".into(), ..case };
+        let found = law(&momentum, "sign_fa", true);
+        assert!(found.layers.iter().all(|l| l.verdict == Verdict::Broken), "{found:#?}");
+    }
+    assert!(counts[0] > 0 && counts[1] > 0, "{counts:?}");
+}
+
 /// A residual stream conserves the sum over its readers less the sum over its writers.
 #[test]
 fn a_residual_stream_has_one_balance() {
@@ -137,7 +158,7 @@ fn heavy_ball_has_its_invariant_and_nineteen_times_the_drift() {
     let heavy = Case { optimizer: "name = \"sgd\"\nmomentum = 0.9".into(), lr: 0.0005, ..case.clone() };
     let (heavy, plain) = (law(&heavy, "heavy_ball", false), law(&Case { lr: 0.005, ..case }, "fa", false));
     for (h, p) in heavy.layers.iter().zip(&plain.layers) {
-        assert!(h.holds && p.holds, "{h:#?} {p:#?}");
+        assert!(h.verdict == Verdict::Holds && p.verdict == Verdict::Holds, "{h:#?} {p:#?}");
         let ratio = h.drift[0] / p.drift[0];
         assert!((ratio / 19.0 - 1.0).abs() < 0.1, "{ratio}");
     }
@@ -184,7 +205,7 @@ fn kolen_pollack_contracts() {
         };
         let found = law(&case, "contraction", false);
         for l in &found.layers {
-            assert!(l.holds, "{optimizer}: {l:#?}");
+            assert_eq!(l.verdict, Verdict::Holds, "{optimizer}: {l:#?}");
             assert!((l.predicted.end / l.predicted.start - 0.99f64.powi(20)).abs() < 1e-12, "{l:#?}");
             assert!((l.measured / l.predicted.end - 1.0).abs() < 1e-12, "{l:#?}");
         }
@@ -195,7 +216,11 @@ fn kolen_pollack_contracts() {
         "weight_decay = 0.1",
     );
     for l in law(&case, "contraction", false).layers {
-        assert!(l.holds && (l.predicted.end / l.predicted.start - (-0.3f64).exp()).abs() < 1e-12, "{l:#?}");
+        assert!(
+            l.verdict == Verdict::Holds
+                && (l.predicted.end / l.predicted.start - (-0.3f64).exp()).abs() < 1e-12,
+            "{l:#?}"
+        );
         assert!((l.measured / l.predicted.end - 1.0).abs() < 1e-8, "{l:#?}");
     }
     let adam = |decay: &str| Case {
@@ -205,7 +230,7 @@ fn kolen_pollack_contracts() {
         ..Case::default()
     };
     assert_holds(&adam("0.0"), "contraction");
-    assert!(!law(&adam("0.1"), "contraction", true).layers[0].holds);
+    assert_eq!(law(&adam("0.1"), "contraction", true).layers[0].verdict, Verdict::Broken);
 }
 
 /// Oracle 8: two-layer linear FA from W = 0 with fewer examples than features ends in the minimum-norm interpolator, W_2 W_1 = (X⁺ Y)ᵀ.
@@ -264,13 +289,13 @@ fn what_breaks_the_plain_law_is_refused_and_breaks_it() {
     for (word, case) in leading {
         assert!(why(&case, "fa").0.contains(word), "{:?}", why(&case, "fa"));
         for l in law(&case, "fa", true).layers {
-            assert!(!l.holds && l.slope.unwrap().abs() < 0.3, "{word}: {l:#?}");
+            assert!(l.verdict == Verdict::Broken && l.slope.unwrap().abs() < 0.3, "{word}: {l:#?}");
         }
     }
     // Momentum breaks it at order eta, where the accounts of the plain law cannot explain it.
     let momentum = Case { optimizer: "name = \"sgd\"\nmomentum = 0.9".into(), ..base.clone() };
     assert!(why(&momentum, "fa").0.contains("momentum"));
-    assert!(law(&momentum, "fa", true).layers.iter().all(|l| !l.holds));
+    assert!(law(&momentum, "fa", true).layers.iter().all(|l| l.verdict == Verdict::Broken));
     // Clipping of the whole net changes the rate of all layers alike: the law stands.
     assert_holds(&Case { clip: Clip::Global(0.05), ..base.clone() }, "fa");
     assert!(why(&base, "bp").0.contains("the rule is fa"));

@@ -72,7 +72,7 @@ fn place(args: &AuditArgs, run: Option<&Path>, spec: &RunSpec, many: usize) -> P
 }
 
 fn object(spec: &RunSpec, done: &Audited, out: &Path) -> Value {
-    let mut value = json!(done.audit);
+    let mut value = done.to_json();
     let extra = json!({ "name": spec.name(), "id": spec.id(), "rule": spec.rule(), "seed": spec.seed(), "label": spec.label(),
         "same_bits": done.same_bits, "out": out });
     if let (Some(to), Value::Object(from)) = (value.as_object_mut(), extra) {

@@ -8,6 +8,7 @@ use realign_data::Dirs;
 use realign_lab::{Spec, theory};
 use realign_theory::certify::separability::Linear;
 use realign_theory::certify::{Certificate, Check, Verdict};
+use realign_theory::number::number;
 use serde::Serialize;
 use serde_json::json;
 use std::process::ExitCode;
@@ -71,10 +72,10 @@ fn page(a: &Answer<'_>) -> String {
     }
     text += &format!("{}\n", headline(c));
     if let Some(violated) = c.violated() {
-        let by = violated.by.map_or_else(String::new, |v| format!(" (by {v:.6e})"));
-        text += &format!("first violated: {}{by}\n", violated.name);
+        let by = violated.by.map_or_else(String::new, |v| format!(" (by {})", number(v)));
+        text += &format!("first violated: {}{by}: {}\n", violated.name, violated.detail);
     }
-    text += &format!("statement: {}, rule: {}, L(0) = {:.6}\n\n", c.statement, a.rule, c.initial_loss);
+    text += &format!("statement: {}, rule: {}, L(0) = {}\n\n", c.statement, a.rule, number(c.initial_loss));
     let mark = |holds: bool| if holds { "yes" } else { "NO" }.to_owned();
     let rows: Vec<[String; 3]> =
         c.conditions.iter().map(|k| [mark(k.holds), k.name.to_owned(), k.detail.clone()]).collect();
@@ -110,18 +111,12 @@ fn pairs(c: &Certificate) -> String {
     let mut rows = vec![["classes", "linear", "orthogonal", "within >=", "across <="].map(str::to_owned)];
     rows.extend(c.pairs.iter().map(|p| {
         let linear = match &p.linear {
-            Linear::Separable { margin } => format!("margin {margin:.4}"),
+            Linear::Separable { margin } => format!("margin {}", number(*margin)),
             Linear::NotSeparable { .. } => "no".to_owned(),
             Linear::Undecided { .. } => "undecided".to_owned(),
         };
         let orthogonal = if p.orthogonal() { "yes" } else { "no" };
-        [
-            format!("{}, {}", p.a, p.b),
-            linear,
-            orthogonal.to_owned(),
-            format!("{:.4}", p.within),
-            format!("{:.4}", p.across),
-        ]
+        [format!("{}, {}", p.a, p.b), linear, orthogonal.to_owned(), number(p.within), number(p.across)]
     }));
     format!("data, {} of {} examples\n{}", c.examples_used, c.examples, output::columns(&rows))
 }
@@ -139,12 +134,12 @@ fn checked(k: &Check) -> String {
         Some(b) => {
             let kind = if b.measured { "measured" } else { "guaranteed" };
             text += &format!(
-                "  loss: {} its bound at {} recorded steps, {kind} alpha = {:.6e}, beta = {}, least 1 - loss/bound = {:.6} at step {}\n",
+                "  loss: {} its bound at {} recorded steps, {kind} alpha = {:.6e}, beta = {}, least 1 - loss/bound = {} at step {}\n",
                 if b.holds { "under" } else { "NOT under" },
                 k.loss_steps,
                 b.alpha,
                 b.beta,
-                b.margin,
+                number(b.margin),
                 b.step
             );
         }

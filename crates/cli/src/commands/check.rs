@@ -8,7 +8,8 @@ use anyhow::Context;
 use realign::tensor::Par;
 use realign_data::Dirs;
 use realign_lab::{LabError, RunSpec, Spec};
-use realign_theory::laws::check::{LawReport, LayerReport, Options, Report, check as compare};
+use realign_theory::laws::check::{LawReport, LayerReport, Options, Report, Verdict, check as compare};
+use realign_theory::number::number;
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
@@ -70,7 +71,7 @@ fn text(spec: &RunSpec, report: &Report) -> String {
     let mut out = if report.rates.is_empty() {
         format!("{} ({}): the flow\n", spec.name(), spec.rule())
     } else {
-        let rates: Vec<String> = report.rates.iter().map(f64::to_string).collect();
+        let rates: Vec<String> = report.rates.iter().map(|r| format!("{r:?}")).collect();
         format!("{} ({}): eta = {}; steps {}\n", spec.name(), spec.rule(), rates.join(", "), steps.join(", "))
     };
     if !spec.label().is_empty() {
@@ -102,11 +103,15 @@ fn row(l: &LayerReport) -> [String; 8] {
             v.iter().map(|x| format!("{x:.2e}")).collect::<Vec<_>>().join(" ")
         }
     };
-    let verdict = if l.holds { "HOLDS" } else { "BROKEN" };
+    let verdict = match l.verdict {
+        Verdict::Holds => "HOLDS",
+        Verdict::Broken => "BROKEN",
+        Verdict::Undecided => "UNDECIDED",
+    };
     [
         l.layer.to_string(),
-        format!("{:.6}", l.predicted.end),
-        format!("{:.6}", l.measured),
+        number(l.predicted.end),
+        number(l.measured),
         many(&l.exchanged),
         many(&l.drift),
         many(&l.account),

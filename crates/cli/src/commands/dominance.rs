@@ -44,7 +44,7 @@ fn page(d: &Dominance, samples: &[Sample]) -> String {
             let under = p.under.map_or("-", |u| if u { "yes" } else { "NO" });
             row.extend([
                 format!("{:.3e}", p.alpha),
-                p.bound.map_or("-".into(), |b| format!("{b:.5e}")),
+                p.bound.map_or("no bound".into(), |b| format!("{b:.5e}")),
                 under.to_owned(),
             ]);
         }
@@ -60,8 +60,8 @@ fn page(d: &Dominance, samples: &[Sample]) -> String {
     }
     if let Some(e) = d.explained {
         text += &format!(
-            "∫<g,F>dt explains {:.2} % of the fall of L; the rest is discrete steps and gaps between records\n",
-            100.0 * e
+            "∫<g,F>dt explains {} of the fall of L; the rest is discrete steps and gaps between records\n",
+            if e.abs() < 1e4 { format!("{:.2} %", 100.0 * e) } else { format!("{e:.2e} times") }
         );
     }
     if d.negative.is_empty() {
@@ -75,7 +75,8 @@ fn page(d: &Dominance, samples: &[Sample]) -> String {
 
 fn verdict(f: &Fit) -> String {
     let answer = match (f.alpha > 0.0, f.holds) {
-        (false, _) => "no dominance: alpha is not positive".to_owned(),
+        _ if f.alpha.is_infinite() => "no bound: L is zero at every recorded step".to_owned(),
+        (false, _) => "no dominance and no bound: alpha is not positive".to_owned(),
         (true, true) => "L under its bound at every recorded step".to_owned(),
         (true, false) => "L above its bound".to_owned(),
     };

@@ -10,7 +10,7 @@ use realign_theory::laws::{Info, LAWS, Order};
 pub(crate) fn laws(args: &ListArgs) -> anyhow::Result<()> {
     let all: Vec<&Info> = LAWS.iter().map(|l| l.info()).collect();
     match &args.name {
-        None if args.json => output::json(&all),
+        None if args.json => output::json(&serde_json::json!({ "laws": all })),
         None => {
             let rows: Vec<[String; 2]> =
                 all.iter().map(|i| [i.name.to_owned(), i.statement.to_owned()]).collect();

@@ -16,6 +16,7 @@ mod several;
 
 pub use check::{Check, UnderBound, UnitRow, check};
 
+use crate::number::number;
 use realign::init::{Feedback, class_labels};
 use realign::layer::Pass;
 use realign::loss::{self, Loss, Scratch, Target};
@@ -319,7 +320,7 @@ fn shared(s: &Situation<'_>) -> Vec<Condition> {
     out
 }
 
-/// That nothing was left out.
+/// That nothing was left out: the last condition, because more examples cannot mend one that fails on some.
 fn all_seen(c: &Certificate) -> Condition {
     let missing = c.examples - c.examples_used;
     let detail = format!("on {} of {} examples", c.examples_used, c.examples);
@@ -342,15 +343,23 @@ fn separable(pairs: &[Pair]) -> [Condition; 2] {
         }
         None => {
             let least = pairs.iter().filter_map(margin).fold(f64::INFINITY, f64::min);
-            Condition::new("linear separability", !pairs.is_empty(), None, format!("margin {least:.6}"))
+            Condition::new(
+                "linear separability",
+                !pairs.is_empty(),
+                None,
+                format!("margin {}", number(least)),
+            )
         }
     };
     let excess = |p: &Pair| (-p.within).max(p.across);
     let worst = pairs.iter().max_by(|p, q| excess(p).total_cmp(&excess(q)));
     let (holds, by, detail) = worst.map_or((false, None, "no classes".to_owned()), |p| {
         let detail = format!(
-            "classes {} and {}: x_i.x_j >= {:.6} within (must be > 0), <= {:.6} across (must be <= 0)",
-            p.a, p.b, p.within, p.across
+            "classes {} and {}: x_i.x_j >= {} within (must be > 0), <= {} across (must be <= 0)",
+            p.a,
+            p.b,
+            number(p.within),
+            number(p.across)
         );
         (pairs.iter().all(Pair::orthogonal), Some(excess(p)), detail)
     });

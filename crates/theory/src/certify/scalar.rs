@@ -7,6 +7,7 @@ Monotone pre-activations (the step behind the logistic rate) need `x_i.x_j` of o
 */
 
 use super::{Certificate, Condition, Seen, Situation, UNITS, Units, all_seen, separable, shared, two_layers};
+use crate::number::number;
 use realign::rules::{Alignment, alignment};
 use realign_tensor::{DType, Tensor, linalg};
 
@@ -15,7 +16,6 @@ pub(super) fn separable_logistic(s: &Situation<'_>, seen: &Seen, mut c: Certific
     (c.statement, c.beta) = ("separable_logistic", Some(2.0));
     c.conditions = shared(s);
     c.conditions.extend(separable(&c.pairs));
-    c.conditions.push(all_seen(&c));
     let aligned = units(s, &mut c);
     if let Some(a) = &aligned {
         let m = activation(s, seen, a);
@@ -24,7 +24,8 @@ pub(super) fn separable_logistic(s: &Situation<'_>, seen: &Seen, mut c: Certific
                 if v < least { (v, k) } else { (least, class) }
             });
         let detail = format!(
-            "every class needs a unit that is active on all its examples and on no other; least activation m = {least:.6} (class {why})"
+            "every class needs a unit that is active on all its examples and on no other; least activation m = {} (class {why})",
+            number(least)
         );
         c.conditions.push(Condition::new("class units", least > 0.0, Some(-least), detail));
         let total = s.data.len() as f64 * seen.loss;
@@ -32,6 +33,7 @@ pub(super) fn separable_logistic(s: &Situation<'_>, seen: &Seen, mut c: Certific
         c.alpha = Some(0.5 * (least * c0).powi(2));
         guard(s, seen, a, seen.loss.min(1.0), &mut c);
     }
+    c.conditions.push(all_seen(&c));
     c.judged()
 }
 
@@ -39,7 +41,6 @@ pub(super) fn separable_logistic(s: &Situation<'_>, seen: &Seen, mut c: Certific
 pub(super) fn squared_loss(s: &Situation<'_>, seen: &Seen, mut c: Certificate) -> Certificate {
     (c.statement, c.beta) = ("squared_loss", Some(1.0));
     c.conditions = shared(s);
-    c.conditions.push(all_seen(&c));
     let aligned = units(s, &mut c);
     if let Some(a) = &aligned {
         let (least, columns) = kernel(s, seen);
@@ -48,7 +49,7 @@ pub(super) fn squared_loss(s: &Situation<'_>, seen: &Seen, mut c: Certificate) -
         let detail = if short > 0 {
             format!("lambda_min(H Hᵀ) = 0: {n} examples, but {columns} features feed the output")
         } else {
-            format!("lambda_min(H Hᵀ) = {least:.6e} at the start")
+            format!("lambda_min(H Hᵀ) = {} at the start", number(least))
         };
         c.conditions.push(Condition::new(
             "hidden layer of full rank",
@@ -64,6 +65,7 @@ pub(super) fn squared_loss(s: &Situation<'_>, seen: &Seen, mut c: Certificate) -
         );
         guard(s, seen, a, (2.0 * seen.loss).sqrt(), &mut c);
     }
+    c.conditions.push(all_seen(&c));
     c.judged()
 }
 
@@ -83,8 +85,9 @@ fn units(s: &Situation<'_>, c: &mut Certificate) -> Option<Alignment> {
     };
     let slack = a.slack(worst);
     let detail = format!(
-        "{condition} (bias counted) holds for {holding} of {} units; least margin {slack:.6} (unit {worst})",
-        a.units()
+        "{condition} (bias counted) holds for {holding} of {} units; least margin {} (unit {worst})",
+        a.units(),
+        number(slack)
     );
     c.conditions.push(Condition::new(UNITS, holding == a.units(), Some(-slack), detail));
     c.units = Some(Units { condition, holding, of: a.units(), worst, slack });

@@ -8,6 +8,7 @@ condition is about one moment; no law keeps it.
 */
 
 use super::{Certificate, Condition, Seen, Situation, UNITS, Units, all_seen, separable, shared};
+use crate::number::number;
 use realign::network::{Errors, NodeId, sweep};
 use realign::rules::{Chain, alignment, chains};
 use realign::train::Grads;
@@ -39,16 +40,15 @@ pub(super) fn several_outputs(s: &Situation<'_>, seen: &mut Seen, mut c: Certifi
     c.notes.extend(c.conditions.iter().filter(|c| !c.holds).map(|c| format!("{}: {}", c.name, c.detail)));
     c.notes.extend(separable(&c.pairs).iter().map(|c| format!("{}: {}", c.name, c.detail)));
     c.conditions.clear();
-    c.conditions.push(all_seen(&c));
     let top = chains(s.net).into_iter().find(|k| s.net.weighted().last() == Some(&k.reader));
     let Some(chain) = top else {
         let detail = "the last hidden layer must be read by the output layer alone";
-        c.conditions.insert(0, Condition::new("network", false, None, detail));
+        c.conditions.push(Condition::new("network", false, None, detail));
         return c.judged();
     };
     let Some(carry) = carrying(s, chain) else {
         let detail = format!("{} carries no error through the output layer", s.rule.name());
-        c.conditions.insert(0, Condition::new("rule", false, None, detail));
+        c.conditions.push(Condition::new("rule", false, None, detail));
         return c.judged();
     };
     let units = contributions(s, seen, chain, &carry);
@@ -61,7 +61,8 @@ pub(super) fn several_outputs(s: &Situation<'_>, seen: &mut Seen, mut c: Certifi
     let (of, slack) = (units.len(), units[worst].slack());
     let name = "cos(W[:,k], B[:,k]) > (κ−1)/(κ+1)";
     let detail = format!(
-        "{name} holds for {holding} of {of} units; median κ {median:.3e}; least margin {slack:.6} (unit {worst})"
+        "{name} holds for {holding} of {of} units; median κ {median:.3e}; least margin {} (unit {worst})",
+        number(slack)
     );
     c.notes.push(format!("{positive} of {of} units do contribute positively to <g,F> at the start"));
     if let Some(a) = alignment(s.net, s.rule, s.feedback, chain) {
@@ -75,6 +76,7 @@ pub(super) fn several_outputs(s: &Situation<'_>, seen: &mut Seen, mut c: Certifi
         format!("{detail}; nothing keeps it during training"),
     ));
     c.units = Some(Units { condition: name, holding, of, worst, slack });
+    c.conditions.push(all_seen(&c));
     c.judged()
 }
 

@@ -15,4 +15,4 @@ const INFO: Info = Info {
     citation: "derived for this project; Kolen & Pollack 1994",
 };
 
-pub(super) static LAW: Balance = Balance { rule: "adafa", info: &INFO };
+pub(super) static LAW: Balance = Balance { rule: "adafa", info: &INFO, kinks: false };

@@ -3,13 +3,16 @@
 //! In a residual stream both sides are sums over all readers and all writers. The account of one plain step is exact:
 //! `D_Phi(W', W)_k - ½‖dW_l[k,:]‖² - ½ db²`, D_Phi the Bregman divergence of the rule's potential.
 
-use super::{Info, Law, Setting, Sides, State, WhyNot, refuse};
+use super::{Info, Jumps, Law, Setting, Sides, State, WhyNot, refuse};
 use realign::rules::Plasticity;
+use realign::streams::Stream;
 
 /// The balance of one rule.
 pub(super) struct Balance {
     pub(super) rule: &'static str,
     pub(super) info: &'static Info,
+    /// Whether the potential has kinks where a weight is zero.
+    pub(super) kinks: bool,
 }
 
 impl Law for Balance {
@@ -39,6 +42,21 @@ impl Law for Balance {
     fn account(&self, s: &Setting, before: &State, after: &State) -> Vec<Vec<f64>> {
         let (readers, writers) = (divergences(s, before, after), moves(s, before, after, 0.0));
         readers.into_iter().zip(writers).map(|(r, w)| r.iter().zip(w).map(|(r, w)| r - w).collect()).collect()
+    }
+
+    fn jumps(&self, s: &Setting, before: &State, after: &State) -> Vec<Jumps> {
+        let at = |layer: usize| {
+            let flipped = |i: &usize| before.layers[layer].weight[*i] * after.layers[layer].weight[*i] < 0.0;
+            let gaps = gaps(s, layer, before, after);
+            let sizes = (0..gaps.len()).filter(flipped).map(|i| gaps[i]);
+            sizes.fold(Jumps::default(), |j, x| Jumps { count: j.count + 1, squares: j.squares + x * x })
+        };
+        let of_stream = |stream: &Stream| {
+            let mut sum = Jumps::default();
+            stream.readers.iter().for_each(|m| sum.add(at(m.layer)));
+            sum
+        };
+        if self.kinks { s.streams.iter().map(of_stream).collect() } else { Vec::new() }
     }
 }
 
@@ -73,21 +91,25 @@ fn potential(s: &Setting, layer: usize, w: &[f64], b: Option<&[f64]>, x: &[f64])
     out
 }
 
+/// Bregman divergence of the potential of `layer` over one step, entry by entry.
+fn gaps(s: &Setting, layer: usize, before: &State, after: &State) -> Vec<f64> {
+    let (old, new) = (&before.layers[layer], &after.layers[layer]);
+    let (w, b) = (&old.weight, old.feedback.as_deref());
+    let (there, here) = (potential(s, layer, w, b, &new.weight), potential(s, layer, w, b, w));
+    let mut carry = vec![0.0; w.len()];
+    if let Some(p) = &s.potentials[layer] {
+        p.carry(w, b.unwrap_or(w), &mut carry);
+    }
+    (0..w.len()).map(|i| there[i] - here[i] - carry[i] * (new.weight[i] - w[i])).collect()
+}
+
 /// Bregman divergence of the potential over one step, per unit and stream.
 fn divergences(s: &Setting, before: &State, after: &State) -> Vec<Vec<f64>> {
-    let of_stream = |stream: &realign::streams::Stream| {
+    let of_stream = |stream: &Stream| {
         let mut out = vec![0.0; stream.units];
         for m in &stream.readers {
-            let (old, new) = (&before.layers[m.layer], &after.layers[m.layer]);
-            let (w, b) = (&old.weight, old.feedback.as_deref());
-            let (there, here) = (potential(s, m.layer, w, b, &new.weight), potential(s, m.layer, w, b, w));
-            let mut carry = vec![0.0; w.len()];
-            if let Some(p) = &s.potentials[m.layer] {
-                p.carry(w, b.unwrap_or(w), &mut carry);
-            }
-            let gap: Vec<f64> =
-                (0..w.len()).map(|i| there[i] - here[i] - carry[i] * (new.weight[i] - w[i])).collect();
-            old.add_columns(&mut out[m.first..m.first + m.units], &gap);
+            let gap = gaps(s, m.layer, before, after);
+            before.layers[m.layer].add_columns(&mut out[m.first..m.first + m.units], &gap);
         }
         out
     };
@@ -99,7 +121,7 @@ pub(super) fn moves(s: &Setting, before: &State, after: &State, shrink: f64) -> 
     let half_square = |old: &[f64], new: &[f64]| -> Vec<f64> {
         old.iter().zip(new).map(|(o, n)| 0.5 * (n - o + shrink * o).powi(2)).collect()
     };
-    let of_stream = |stream: &realign::streams::Stream| {
+    let of_stream = |stream: &Stream| {
         let mut out = vec![0.0; stream.units];
         for m in &stream.writers {
             let (old, new) = (&before.layers[m.layer], &after.layers[m.layer]);

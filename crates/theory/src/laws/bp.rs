@@ -15,4 +15,4 @@ const INFO: Info = Info {
     citation: "Du, Hu & Lee, NeurIPS 2018",
 };
 
-pub(super) static LAW: Balance = Balance { rule: "bp", info: &INFO };
+pub(super) static LAW: Balance = Balance { rule: "bp", info: &INFO, kinks: false };

@@ -10,7 +10,7 @@ rounding. A flow is run once; its drift must be within the integrator's toleranc
 Runs are made in whatever dtype the setups have; slopes mean something in f64 only, because rounding of f32 weights moves the quantities as well.
 */
 
-use super::{Info, LAWS, Law, Order, Prediction, Setting, Sides, State, WhyNot};
+use super::{Info, Jumps, LAWS, Law, Order, Prediction, Setting, Sides, State, WhyNot};
 use realign::optim::Form;
 use realign::train::{Every, Length, Setup, Trainer};
 use serde::Serialize;
@@ -19,6 +19,9 @@ use serde::Serialize;
 const SLOPE: f64 = 0.1;
 /// Rounding allowed in an identity, relative to the sizes of its two sides (f64, sums of up to 10⁶ terms over up to 10⁵ steps).
 const ROUNDING: f64 = 1e-10;
+
+/// So many standard errors off, a slope that jumps blur is wrong.
+const ERRORS: f64 = 3.0;
 
 /// What is checked.
 #[derive(Clone, Copy, Debug, Default)]
@@ -68,6 +71,18 @@ pub struct LawReport {
     pub layers: Vec<LayerReport>,
 }
 
+/// What a measurement says of a law.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// It holds, to its order.
+    Holds,
+    /// It does not.
+    Broken,
+    /// Too little happened to tell: the drift is made of too few jumps.
+    Undecided,
+}
+
 /// One law at the units that one layer writes.
 #[derive(Clone, Debug, Serialize)]
 pub struct LayerReport {
@@ -90,7 +105,7 @@ pub struct LayerReport {
     /// The slope the law declares; `None` where there should be no drift.
     pub expected: Option<f64>,
     /// Whether it holds.
-    pub holds: bool,
+    pub verdict: Verdict,
     /// Why, in words.
     pub reason: String,
 }
@@ -99,7 +114,7 @@ impl Report {
     /// Whether anything was checked, and all of it holds.
     pub fn holds(&self) -> bool {
         let mut layers = self.laws.iter().flat_map(|l| &l.layers).peekable();
-        !self.diverged && layers.peek().is_some() && layers.all(|l| l.holds)
+        !self.diverged && layers.peek().is_some() && layers.all(|l| l.verdict == Verdict::Holds)
     }
 }
 
@@ -175,6 +190,7 @@ struct Tally {
     measured: Vec<f64>,
     drift: Vec<Vec<f64>>,
     account: Vec<Vec<f64>>,
+    jumps: Vec<Jumps>,
 }
 
 fn run<E: From<realign::Error>>(mut setup: Setup, divisor: u64, laws: &[&dyn Law]) -> Result<Run, E> {
@@ -215,6 +231,7 @@ impl Tally {
             end: start.clone(),
             predicted: law.predict(setting, &start, steps),
             measured: Vec::new(),
+            jumps: vec![Jumps::default(); start.len()],
             drift: zeros.clone(),
             account: zeros,
             start,
@@ -230,6 +247,9 @@ impl Tally {
         }
         for (sum, account) in self.account.iter_mut().zip(law.account(setting, before, after)) {
             sum.iter_mut().zip(account).for_each(|(s, a)| *s += a);
+        }
+        for (sum, jumps) in self.jumps.iter_mut().zip(law.jumps(setting, before, after)) {
+            sum.add(jumps);
         }
         self.end = new;
     }
@@ -257,17 +277,24 @@ fn layer(order: Order, runs: &[&Tally], i: usize, form: Form) -> LayerReport {
     let size = [start, end].iter().map(|s| total(&s.plus) + total(&s.minus)).fold(0.0, f64::max);
     let residual = gap(&first.drift[i], &first.account[i]);
     let slope = (runs.len() > 1 && drift.iter().all(|d| *d > ROUNDING * size)).then(|| slope(&drift));
-    let (holds, reason) = match (form.flow, order) {
+    let is = |holds| if holds { Verdict::Holds } else { Verdict::Broken };
+    let (verdict, reason) = match (form.flow, order) {
         (Some(flow), _) => {
             // Each step may err by rtol; what adds up over a run stays within a hundred of them.
             let (relative, allowed) = (drift[0] / size.max(f64::MIN_POSITIVE), (100.0 * flow.rtol).max(1e-8));
-            (relative <= allowed, format!("drift {relative:.1e} of the two sides, {allowed:.0e} allowed"))
+            (is(relative <= allowed), format!("drift {relative:.1e} of the two sides, {allowed:.0e} allowed"))
         }
         (None, Order::Exact) => {
             let relative = drift.iter().fold(0.0f64, |m, d| m.max(*d)) / size.max(f64::MIN_POSITIVE);
-            (relative <= ROUNDING, format!("off by {relative:.1e} of the two sides, {ROUNDING:.0e} allowed"))
+            (
+                is(relative <= ROUNDING),
+                format!("off by {relative:.1e} of the two sides, {ROUNDING:.0e} allowed"),
+            )
         }
-        (None, Order::First) => first_order(slope, residual, size),
+        (None, Order::First) => {
+            let jumps: Vec<Jumps> = runs.iter().map(|r| r.jumps[i]).collect();
+            first_order(slope, residual / size.max(f64::MIN_POSITIVE), noise(&drift, &jumps), jumps[0].count)
+        }
     };
     LayerReport {
         layer: start.layer,
@@ -277,27 +304,45 @@ fn layer(order: Order, runs: &[&Tally], i: usize, form: Form) -> LayerReport {
         residual: stepped.then_some(residual),
         slope,
         expected: (stepped && order == Order::First).then_some(1.0),
-        holds: holds && drift.iter().all(|d| d.is_finite()),
+        verdict: if drift.iter().all(|d| d.is_finite()) { verdict } else { Verdict::Broken },
         reason,
         drift,
         account,
     }
 }
 
-fn first_order(slope: Option<f64>, residual: f64, size: f64) -> (bool, String) {
-    let closes = residual <= ROUNDING * size;
+/// `residual` is relative to the two sides, `noise` the standard error of the slope that comes from `jumps` jumps.
+fn first_order(slope: Option<f64>, residual: f64, noise: f64, jumps: u64) -> (Verdict, String) {
+    use Verdict::{Broken, Holds, Undecided};
+    let closes = residual <= ROUNDING;
     match slope {
-        None if closes => (true, "no drift beyond rounding".into()),
-        None => (false, "no drift at some rate, though the accounts say so".into()),
-        Some(s) if (s - 1.0).abs() <= SLOPE && closes => {
-            (true, format!("slope {s:.3}, every step as its account says"))
+        None if closes => (Holds, "no drift beyond rounding".into()),
+        None => (Broken, "no drift at some rate, though the accounts say so".into()),
+        Some(s) if !closes => {
+            (Broken, format!("slope {s:.3}, but {residual:.1e} of the two sides is not in the accounts"))
         }
-        Some(s) if (s - 1.0).abs() <= SLOPE => (
-            false,
-            format!("slope {s:.3}, but {:.1e} of the two sides is not in the accounts", residual / size),
-        ),
-        Some(s) => (false, format!("slope {s:.3} instead of 1")),
+        Some(s) if (s - 1.0).abs() <= SLOPE => {
+            (Holds, format!("slope {s:.3}, every step as its account says"))
+        }
+        Some(s) if (s - 1.0).abs() <= SLOPE + ERRORS * noise => {
+            let why = "too few to tell the order: make the run longer or the net wider";
+            (
+                Undecided,
+                format!(
+                    "slope {s:.2} ± {noise:.2} from {jumps} flips of signs, {why}; every step is as its account says"
+                ),
+            )
+        }
+        Some(s) => (Broken, format!("slope {s:.3} instead of 1")),
     }
+}
+
+/// Standard error of the slope if the jumps in the drift are spread evenly between nothing and their largest possible size: the standard deviation of
+/// such a jump is half its root mean square. The slope of three points a factor 2 apart is that of the outer two.
+fn noise(drift: &[f64], jumps: &[Jumps]) -> f64 {
+    let relative = |i: usize| 0.25 * jumps[i].squares / (drift[i] * drift[i]).max(f64::MIN_POSITIVE);
+    let last = drift.len() - 1;
+    (relative(0) + relative(last)).sqrt() / (last.max(1) as f64 * std::f64::consts::LN_2)
 }
 
 /// Least squares of log drift against log eta; successive runs halve eta.

@@ -15,4 +15,4 @@ const INFO: Info = Info {
     citation: ROBERTSON,
 };
 
-pub(super) static LAW: Balance = Balance { rule: "fa", info: &INFO };
+pub(super) static LAW: Balance = Balance { rule: "fa", info: &INFO, kinks: false };

@@ -101,6 +101,22 @@ pub struct Prediction {
     pub end: f64,
 }
 
+/// Jumps in the defect of a step, e.g. where a sign flips: their sum over a run follows eta only on average over many.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Jumps {
+    /// How many.
+    pub count: u64,
+    /// Sum of their squares.
+    pub squares: f64,
+}
+
+impl Jumps {
+    fn add(&mut self, more: Jumps) {
+        self.count += more.count;
+        self.squares += more.squares;
+    }
+}
+
 /// A law.
 pub trait Law: Send + Sync {
     /// Statement, assumptions, order, source.
@@ -122,6 +138,11 @@ pub trait Law: Send + Sync {
 
     /// The defect of one step in closed form, in the order of [`Law::sides`].
     fn account(&self, setting: &Setting, before: &State, after: &State) -> Vec<Vec<f64>>;
+
+    /// Jumps of the quantity within one step, in the order of [`Law::sides`]; nothing for a law without jumps.
+    fn jumps(&self, _setting: &Setting, _before: &State, _after: &State) -> Vec<Jumps> {
+        Vec::new()
+    }
 
     /// One number for a place: the sum over its units.
     fn value(&self, sides: &Sides) -> f64 {

@@ -15,4 +15,4 @@ const INFO: Info = Info {
     citation: ROBERTSON,
 };
 
-pub(super) static LAW: Balance = Balance { rule: "sign_fa", info: &INFO };
+pub(super) static LAW: Balance = Balance { rule: "sign_fa", info: &INFO, kinks: true };
