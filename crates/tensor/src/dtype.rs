@@ -31,7 +31,7 @@ impl DType {
         }
     }
 
-    /// Unit round-off, the distance from 1 to the next number.
+    /// The distance from 1 to the next number: twice the unit round-off.
     pub fn epsilon(self) -> f64 {
         match self {
             DType::F32 => f64::from(f32::EPSILON),

@@ -3,14 +3,15 @@ The journal of one training step: what the step did to every hidden unit, as inn
 
 For the row k of a weight (and the bias b[k]) it holds ‖W‖² before and after, ‖dW‖², <W, G> and <W, R_i>; for the column k of a weight
 through which the error is carried by the gradient M of the rule's potential Phi it holds Phi before, after the update, and
-after the feedback weights have followed, the Bregman divergence of the update, <M, G> and <M, R_i>. dW is what the parameters really did,
+after the feedback weights have followed, the Bregman divergence of the update, <M, G>, ‖M‖² and <M, R_i>. dW is what the parameters really did,
 R_i what the optimizer says it did beside −eta G. Sums are taken while a row is in the cache; columns are summed block by block in a fixed order, so bits
 do not depend on the number of threads. Nothing is judged here: that is `realign_theory::ledger`.
 */
 
+use super::gross;
 use super::watch::Watch;
 use crate::init::Feedback;
-use crate::network::{Network, NodeId};
+use crate::network::{Errors, Network, NodeId, Trace};
 use crate::optim::{At, Optimizer, PARTS};
 use crate::rules::{Potential, Rule};
 use crate::streams::{Stream, streams};
@@ -27,6 +28,8 @@ pub struct RowSums {
     pub moved: f64,
     /// <W, G> + b g_b, before the step.
     pub path: f64,
+    /// Sum over examples of ‖x‖² delta[k]²: the size of the terms of `path` before they cancel, less ‖W‖.
+    pub gross: f64,
     /// <W, R_i> + b R_b for each part of the remainder.
     pub parts: [f64; PARTS.len()],
 }
@@ -46,6 +49,10 @@ pub struct ColumnSums {
     pub path: f64,
     /// Σ |M W|: the size of the terms of Phi, to judge rounding by.
     pub size: f64,
+    /// ‖M‖².
+    pub carry: f64,
+    /// Sum over examples of ‖delta‖² h[k]²: the size of the terms of `path` before they cancel, less ‖M‖.
+    pub gross: f64,
     /// <M, R_i> for each part of the remainder.
     pub parts: [f64; PARTS.len()],
 }
@@ -60,6 +67,12 @@ pub struct LayerJournal {
     pub lr: f64,
     /// Entries of one row of the weight.
     pub inputs: usize,
+    /// Entries of one unit's columns.
+    pub entries: usize,
+    /// Examples (times positions) that each sum over the batch has.
+    pub terms: usize,
+    /// [`ColumnSums::gross`] until the columns are summed.
+    pub(super) gross: Vec<f64>,
     node: NodeId,
     potential: Option<Box<dyn Potential>>,
     /// Partial sums of `columns`: per block of rows [`FIELDS`] runs of units, each contiguous so that rows are added as vectors.
@@ -112,12 +125,14 @@ impl Journal {
         self.dtype
     }
 
-    pub(super) fn open(&mut self) {
+    /// Empties the sums, and notes what only the pass before the step knows.
+    pub(super) fn open(&mut self, net: &Network, trace: &Trace, errors: &Errors) {
         for layer in &mut self.layers {
             layer.rows.fill(RowSums::default());
             layer.blocks.fill(0.0);
-            (layer.touched, layer.lr) = (false, 0.0);
+            (layer.touched, layer.lr, layer.terms) = (false, 0.0, 0);
         }
+        gross::note(net, trace, errors, &mut self.layers);
     }
 
     /// Lets the update of `layer` write its sums.
@@ -185,6 +200,9 @@ impl LayerJournal {
             columns: vec![ColumnSums::default(); units],
             lr: 0.0,
             inputs: w.cols(),
+            entries: w.numel() / units.max(1),
+            terms: 0,
+            gross: Vec::new(),
             node,
             potential,
             blocks: vec![0.0; blocks],
@@ -224,6 +242,7 @@ impl LayerJournal {
             spread.add(&mut after, &s.phi[..cols]);
         }
         self.columns.iter_mut().zip(&after).for_each(|(c, after)| c.after = *after);
+        self.columns.iter_mut().zip(&self.gross).for_each(|(c, gross)| c.gross = *gross);
         s.units = after;
         if !self.touched {
             self.columns.iter_mut().for_each(|c| (c.before, c.mid) = (c.after, c.after));
@@ -241,16 +260,17 @@ impl LayerJournal {
     }
 }
 
-/// Sums taken row by row: before, mid, bregman, path, size and the parts.
-pub(super) const FIELDS: usize = 5 + PARTS.len();
+/// Sums taken row by row: before, mid, bregman, path, size, carry and the parts.
+pub(super) const FIELDS: usize = 6 + PARTS.len();
 
 impl ColumnSums {
-    fn add(&mut self, [before, mid, bregman, path, size, parts @ ..]: [f64; FIELDS]) {
+    fn add(&mut self, [before, mid, bregman, path, size, carry, parts @ ..]: [f64; FIELDS]) {
         self.before += before;
         self.mid += mid;
         self.bregman += bregman;
         self.path += path;
         self.size += size;
+        self.carry += carry;
         self.parts.iter_mut().zip(parts).for_each(|(a, b)| *a += b);
     }
 }

@@ -11,6 +11,7 @@ mod evaluate;
 mod finish;
 mod flow;
 mod grads;
+mod gross;
 mod journal;
 mod plan;
 mod resume;
@@ -355,7 +356,7 @@ impl Trainer {
             kept.unwrap_or_else(|| Journal::new(&self.net, self.rule.as_ref(), self.par.count()))
         });
         if let Some(journal) = &mut journal {
-            journal.open();
+            journal.open(&self.net, &self.trace, &self.errors);
         }
         self.updater.step(
             self.step,

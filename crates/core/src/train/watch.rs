@@ -115,6 +115,11 @@ fn columns(s: &mut Scratch, potential: &dyn Potential, cols: usize, spread: Spre
         || (0..cols).for_each(|i| term[i] = (m[i] * w[i]).abs()),
     );
     add(term);
+    ops::vectorize(
+        #[inline(always)]
+        || (0..cols).for_each(|i| term[i] = m[i] * m[i]),
+    );
+    add(term);
     for ((part, _), run) in parts.iter().zip(*active).zip(runs).filter(|((_, active), _)| *active) {
         ops::vectorize(
             #[inline(always)]

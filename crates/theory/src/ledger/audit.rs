@@ -179,7 +179,7 @@ fn causes(a: &Accounts) -> Vec<String> {
         ("finite steps of the writing weights", a.writer),
         ("finite steps of the reading weights", a.reader),
         // Within the allowance it is rounding and no cause.
-        ("a path that is not homogeneous", if a.path.abs() > a.allowance { a.path } else { 0.0 }),
+        ("a path that is not homogeneous", if a.path_is_open() { a.path } else { 0.0 }),
         ("feedback weights that moved by themselves", a.plasticity),
         ("steps that were not watched", a.unwatched),
     ];

@@ -1,8 +1,12 @@
 //! The sums of the ledger, unit by unit: the accounts of one step, and their running totals over a run.
 //!
-//! Rounding is judged per unit and step. With u the unit roundoff of training, a unit's weights are rounded by about u|w| entry by entry,
-//! independently, so sums over n entries err by u‖W‖²/√n; the inner products of the path err by u times the size of their terms. The
-//! allowance is that and the rounding of the f64 sums themselves, which do not gain by the root, times a factor of safety ([`SAFETY`], [`relative`]).
+//! Rounding is judged per unit and step, with a factor of safety ([`SAFETY`]) and ε = [`DType::epsilon`] of training, twice the unit roundoff. The residual
+//! knows the weights: they are rounded by up to ½ε|w| entry by entry, independently, so sums over n entries err by about ε‖W‖²/√n; the sums of
+//! the ledger itself are in f64 and do not gain by the root; and products of a step may err by a share of it ([`relative`]). The path knows no weights
+//! but products, before anything is added to a weight: ½ε times the gross size of their terms ([`RowSums::gross`]) times how sums of n of them
+//! grow ([`growth`]). It is proportional to the learning rate like the path itself, so a wrong path shows however small the steps.
+//!
+//! [`RowSums::gross`]: realign::train::RowSums::gross
 
 use realign::optim::PARTS;
 use realign::streams::Stream;
@@ -22,7 +26,7 @@ pub fn relative(dtype: DType) -> f64 {
 }
 
 /// Number of figures in [`Accounts`].
-pub const FIELDS: usize = 10 + PARTS.len();
+pub const FIELDS: usize = 11 + PARTS.len();
 
 /// What happened to the potential of a unit, or of several together.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -47,8 +51,10 @@ pub struct Accounts {
     pub residual: f64,
     /// Gross size of what was exchanged, step by step without signs.
     pub turnover: f64,
-    /// How much rounding may have added.
+    /// How much rounding may have added to the residual.
     pub allowance: f64,
+    /// How much rounding may have added to the path.
+    pub path_allowance: f64,
 }
 
 impl Accounts {
@@ -88,6 +94,7 @@ impl Accounts {
             t.residual,
             t.turnover,
             t.allowance,
+            t.path_allowance,
         ]
     }
 
@@ -105,6 +112,7 @@ impl Accounts {
             residual: a[11],
             turnover: a[12],
             allowance: a[13],
+            path_allowance: a[14],
         }
     }
 }
@@ -124,6 +132,7 @@ pub struct StepOfUnit {
 pub fn step_of_unit(journal: &Journal, stream: &Stream, k: usize) -> StepOfUnit {
     let mut a = Accounts::default();
     let (mut phi, mut norm, mut rounding, mut summed, mut terms) = (0.0, 0.0, 0.0, 0.0, 0.0);
+    let mut products = 0.0;
     for m in stream.writers.iter().filter(|m| (m.first..m.first + m.units).contains(&k)) {
         let (layer, row) = (&journal.layers[m.layer], &journal.layers[m.layer].rows[k - m.first]);
         norm += 0.5 * row.before;
@@ -134,6 +143,7 @@ pub fn step_of_unit(journal: &Journal, stream: &Stream, k: usize) -> StepOfUnit 
         let size = row.before.max(row.after);
         rounding += size / (layer.inputs as f64).sqrt();
         summed += size;
+        products += layer.lr * (row.before * row.gross).sqrt() * growth(layer.inputs, layer.terms);
         terms += (row.moved * row.before).sqrt() + row.parts.iter().map(|p| p.abs()).sum::<f64>();
     }
     for m in stream.readers.iter().filter(|m| (m.first..m.first + m.units).contains(&k)) {
@@ -146,6 +156,7 @@ pub fn step_of_unit(journal: &Journal, stream: &Stream, k: usize) -> StepOfUnit 
         a.plasticity += column.after - column.mid;
         a.optimizer.iter_mut().zip(column.parts).for_each(|(s, p)| *s += p);
         rounding += column.size + column.before.abs();
+        products += layer.lr * (column.carry * column.gross).sqrt() * growth(layer.entries, layer.terms);
         terms += (layer.lr * column.path).abs()
             + column.bregman.abs()
             + column.parts.iter().map(|p| p.abs()).sum::<f64>();
@@ -154,7 +165,22 @@ pub fn step_of_unit(journal: &Journal, stream: &Stream, k: usize) -> StepOfUnit 
     a.turnover = terms;
     let dtype = journal.dtype();
     a.allowance = relative(dtype) * terms + SAFETY * (dtype.epsilon() * rounding + f64::EPSILON * summed);
+    a.path_allowance = SAFETY * 0.5 * dtype.epsilon() * products;
     StepOfUnit { accounts: a, phi, norm }
+}
+
+/// Rounding of a sum of n products over their Euclidean size, in units of the roundoff, and of a sum over a batch of `terms` such sums: random signs leave
+/// less than 1, equal signs make the partial sums grow with √n and, in several lanes, a part of that (an eighth is generous from four lanes up).
+fn growth(n: usize, terms: usize) -> f64 {
+    let root = (n.max(1) as f64).sqrt();
+    1.0 + (root + terms as f64 / root) / 8.0
+}
+
+impl Accounts {
+    /// Whether the path is more than rounding.
+    pub fn path_is_open(&self) -> bool {
+        beyond(self.path, self.path_allowance)
+    }
 }
 
 /// Whether an account is more than rounding; what is not a number is.
@@ -225,7 +251,7 @@ impl Books {
             }
             total.add(&unit.accounts);
             let a = &unit.accounts;
-            let path = stream.homogeneous && beyond(a.path, a.allowance);
+            let path = stream.homogeneous && a.path_is_open();
             if self.first.is_none() && (path || beyond(a.residual, a.allowance)) {
                 self.first = Some(Opening { step, unit: k, path });
             }

@@ -157,6 +157,7 @@ pub const NAMES: [&str; FIELDS] = [
     "residual",
     "turnover",
     "allowance",
+    "path_allowance",
 ];
 
 /// Per unit: P now, its drift, what is explained of it, path and residual.
