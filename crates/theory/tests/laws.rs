@@ -17,7 +17,7 @@ use realign_theory::laws::{LAWS, Setting, State, WhyNot};
 const BALANCES: [&str; 4] = ["fa", "sign_fa", "adafa", "bp"];
 
 fn report(case: &Case, options: Options<'_>) -> Report {
-    check(options, || Ok::<Setup, realign::Error>(case.setup())).unwrap()
+    check(options, |_| (), || Ok::<Setup, realign::Error>(case.setup())).unwrap()
 }
 
 /// The report of one law, which must apply unless it is forced.
@@ -90,11 +90,16 @@ proptest! {
         assert_holds(&case, rule);
     }
 
-    /// Sign-FA through flips of signs. A flip inside a step of the smallest size costs its law an amount of first order in that size, so the
-    /// integrator is left free to resolve it; without kinks of the activation nothing slides.
+    /// Sign-FA through flips of signs, each found by the integrator: 1e-8 of the sides on ReLU nets too, whose kinks cost what they cost the other
+    /// laws, and 1e-11 where nothing slides (a linear net with steps as small as the tolerance of 1e-10 asks; about 5e-13 is seen).
     #[test]
     fn sign_fa_holds_under_the_flow_through_flips(widths in widths(), seed in 0u64..1000, bias in any::<bool>()) {
-        assert_holds(&resolved(flow(Case { widths, seed, bias, ..Case::rule("sign_fa") }, 2.0, "")), "sign_fa");
+        let case = flow(Case { widths, seed, bias, ..Case::rule("sign_fa") }, 1.0, "");
+        assert_holds(&case, "sign_fa");
+        for l in law(&resolved(case), "sign_fa", false).layers {
+            let size = l.exchanged[0].max(l.predicted.end.abs());
+            prop_assert!(l.verdict == Verdict::Holds && l.drift[0] <= 1e-11 * size.max(1.0), "{:#?}", l);
+        }
     }
 
     #[test]
@@ -140,11 +145,8 @@ fn a_residual_stream_has_one_balance() {
     for rule in BALANCES {
         let case =
             Case { widths: vec![6, 8, 8, 8, 3], network: "residual = true".into(), ..Case::rule(rule) };
-        let flow = flow(case.clone(), 0.5, "");
-        if rule == "sign_fa" {
-            assert_holds(&resolved(flow), rule);
-        } else {
-            assert_holds(&flow, rule);
+        assert_holds(&flow(case.clone(), 0.5, ""), rule);
+        if rule != "sign_fa" {
             assert_holds(&Case { lr: 0.02, steps: 60, ..case }, rule);
         }
     }

@@ -8,10 +8,13 @@ use anyhow::Context;
 use realign::tensor::Par;
 use realign_data::Dirs;
 use realign_lab::{LabError, RunSpec, Spec};
-use realign_theory::laws::check::{LawReport, LayerReport, Options, Report, Verdict, check as compare};
+use realign_theory::laws::check::{
+    LawReport, LayerReport, Options, Progress, Report, Verdict, check as compare,
+};
 use realign_theory::number::number;
 use serde_json::{Value, json};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 /// Checks the laws of every run of the spec.
 pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
@@ -31,7 +34,7 @@ pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let options = Options { law: args.law.as_deref(), force: args.force };
     let (mut holds, mut objects, mut texts) = (true, Vec::new(), String::new());
     for spec in &specs {
-        let report = compare(options, || spec.setup(&dirs, Par::threads(threads)).map_err(Failure))
+        let report = compare(options, teller(), || spec.setup(&dirs, Par::threads(threads)).map_err(Failure))
             .map_err(|e| anyhow::Error::new(e.0))?;
         holds &= report.holds();
         objects.push(object(spec, &report));
@@ -45,6 +48,27 @@ pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         output::print(&texts)?;
     }
     Ok(if holds { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILED) })
+}
+
+/// Between two lines of progress.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// Says on stderr how far a check is that takes longer than [`PAUSE`].
+fn teller() -> impl FnMut(Progress) {
+    let (mut start, mut said) = (Instant::now(), Instant::now());
+    move |p| {
+        let ([run, runs], [step, steps]) = (p.run, p.step);
+        if step == 1 {
+            start = Instant::now();
+        }
+        if said.elapsed() >= PAUSE {
+            said = Instant::now();
+            let left = start.elapsed().as_secs_f64() / step as f64 * (steps - step) as f64;
+            output::note(&format!(
+                "run {run} of {runs}: step {step} of {steps}, about {left:.0} s of this run left"
+            ));
+        }
+    }
 }
 
 /// Theory knows core's errors only, lab's wrap them.
@@ -80,6 +104,12 @@ fn text(spec: &RunSpec, report: &Report) -> String {
     report.laws.iter().for_each(|law| out += &table(law));
     for r in &report.refused {
         out += &format!("\n{}: does not apply: {}\n", r.name, r.why.0);
+    }
+    if let Some(rough) = report.rough_steps.filter(|n| *n > 0) {
+        out += &format!(
+            "\n{rough} integration steps had the smallest size, optimizer.min_step of t_end: the solution slides along kinks there. A larger min_step is \
+             faster and less exact in proportion\n"
+        );
     }
     if report.diverged {
         out += "\na run diverged\n";

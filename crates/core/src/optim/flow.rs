@@ -10,10 +10,11 @@ The feedback weights flow too, as their rule adapts them in one unit of time: `a
 decay); `tracking` `dB/dt = rho (W - B)`, rho being a rate per unit of time here and a share per step under stepping optimizers.
 
 The field of a ReLU net jumps where a pre-activation changes sign, and that of `sign_fa` where a weight does. The integrator makes its
-steps as small as the tolerance asks at such a jump, but not smaller than `min_step` (a share of `t_end`): where the field on both sides points at the jump,
+steps as small as the tolerance asks at a kink of an activation, but not smaller than `min_step` (a share of `t_end`): where the field on both sides points at it,
 the solution slides along it for a while (seen in most ReLU runs) and no explicit method can follow it at a tight tolerance. Such steps are made by
 the classical fourth-order method without error control and counted (`rough_steps`); the error there is of order min_step times the jump in the solution,
-and min_step times its square in conserved quantities that are quadratic; a sign of `sign_fa` that flips inside such a step costs c‖W‖₁ an amount of order min_step.
+and min_step times its square in conserved quantities. The signs of `sign_fa` jump between steps only: a step that takes a weight through zero is cut
+there, found to rounding, and goes on with the new sign ([`crate::rules::Rule::carries_signs`]).
 */
 
 use super::{At, Clip, Form, Optimizer, PARTS};

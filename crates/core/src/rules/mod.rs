@@ -81,6 +81,12 @@ pub trait Rule: Send + Sync {
         false
     }
 
+    /// Whether the error is carried by `M = c sign(W)`, kept as feedback weights: then M jumps where a weight crosses zero, and a flow must be
+    /// told when.
+    fn carries_signs(&self) -> bool {
+        false
+    }
+
     /// The potential whose gradient carries the error through the weight at this node; `None` if there is none.
     fn potential(&self, _net: &Network, _node: NodeId) -> Option<Box<dyn Potential>> {
         None

@@ -85,6 +85,10 @@ impl Rule for SignFa {
         sweep_feedback(net, b, trace, errors, par);
     }
 
+    fn carries_signs(&self) -> bool {
+        true
+    }
+
     fn potential(&self, net: &Network, node: NodeId) -> Option<Box<dyn Potential>> {
         // c as the carrying matrix holds it, rounded to the training dtype.
         let c = net.dtype().round(self.scale(net, node));

@@ -6,26 +6,31 @@ afresh, so that a resumed run has the same bits as an uninterrupted one. Options
 */
 
 use super::Trainer;
+use super::signs::{Flip, Pair, Signs};
 use crate::Error;
-use crate::network::NodeId;
+use crate::network::{NodeId, sweep};
 use crate::optim::Flow;
 use crate::rules::Step;
+use differential_equations::interpolate::Interpolation;
 use differential_equations::methods::ExplicitRungeKutta;
 use differential_equations::ode::{ODE, OrdinaryNumericalMethod};
 use realign_tensor::{Tensor, ops};
 use std::cell::RefCell;
 
-/// Fixed steps made at the smallest size before the error is asked for again.
-const ROUGH: usize = 16;
+/// Fixed steps made at the smallest size before the error is asked for again: at first, and at most where it has been asked in vain.
+const ROUGH: [usize; 2] = [16, 1024];
+/// Interpolations at most until a flip of a sign is found to rounding.
+const SECANTS: usize = 12;
 
 impl Trainer {
     /// Moves along the flow by one of `total` equal parts of its time; returns how many steps had the smallest size allowed.
     pub(super) fn flow_step(&mut self, flow: Flow, total: u64) -> Result<u64, Error> {
         let interval = flow.t_end / total as f64;
         let start = interval * self.step as f64;
-        let field = Field { trainer: RefCell::new(self), decay: flow.weight_decay };
+        let signs = self.signs();
+        let field = Field { signed: signs.len() > 0, trainer: RefCell::new(self), decay: flow.weight_decay };
         let y = field.trainer.borrow_mut().moving();
-        let mut path = Path { field: &field, flow, t: 0.0, end: interval, y, rough: 0 };
+        let mut path = Path { field: &field, flow, signs, stuck: 0, t: 0.0, end: interval, y, rough: 0 };
         let walked = path.walk().map_err(|e| Error::Flow { time: start + path.t, reason: reason(&e) });
         let (y, rough) = (path.y, path.rough);
         field.trainer.into_inner().set_moving(&y);
@@ -58,9 +63,35 @@ impl Trainer {
         });
     }
 
-    /// Velocity of everything that moves, in the order of [`Trainer::each_moving`].
-    fn velocity(&mut self, decay: f64, out: &mut Vec<f64>) {
-        self.look_at_batch();
+    /// Where weights and their signs are in [`Trainer::moving`], if the rule carries the error by signs of the weights.
+    fn signs(&self) -> Signs {
+        let (mut signs, mut at) = (Signs::default(), 0);
+        for &node in self.net.weighted().iter().filter(|_| self.rule.carries_signs()) {
+            let layer = self.net.layer(node);
+            let (w, b) = (self.net.weight(node).numel(), layer.bias().map_or(0, Tensor::numel));
+            let Some(m) = self.feedback.at(node) else {
+                at += w + b;
+                continue;
+            };
+            let mut c = [0.0];
+            if let Some(potential) = self.rule.potential(&self.net, node) {
+                potential.carry(&[1.0], &[1.0], &mut c);
+            }
+            signs.0.push(Pair { w: at..at + w, m: at + w + b..at + w + b + m.numel(), c: c[0] });
+            at += w + b + m.numel();
+        }
+        signs
+    }
+
+    /// Velocity of everything that moves, in the order of [`Trainer::each_moving`]; `held`: the error is carried by the feedback weights as they are.
+    fn velocity(&mut self, decay: f64, held: bool, out: &mut Vec<f64>) {
+        if held {
+            self.signal_of(self.step);
+            let Trainer { net, trace, errors, feedback, par, .. } = self;
+            sweep(net, trace, errors, |node| feedback.get(node), *par);
+        } else {
+            self.look_at_batch();
+        }
         self.compute_grads();
         let moved = self.adapted();
         out.clear();
@@ -104,13 +135,15 @@ impl Trainer {
 struct Field<'a> {
     trainer: RefCell<&'a mut Trainer>,
     decay: f64,
+    /// Whether M consists of signs, which flip between steps only.
+    signed: bool,
 }
 
 impl ODE<f64, Vec<f64>> for Field<'_> {
     fn diff(&self, _: f64, y: &Vec<f64>, velocity: &mut Vec<f64>) {
         let mut trainer = self.trainer.borrow_mut();
         trainer.set_moving(y);
-        trainer.velocity(self.decay, velocity);
+        trainer.velocity(self.decay, self.signed, velocity);
     }
 }
 
@@ -120,6 +153,9 @@ type Failure = differential_equations::error::Error<f64, Vec<f64>>;
 struct Path<'a, 'b> {
     field: &'a Field<'b>,
     flow: Flow,
+    signs: Signs,
+    /// Flips since time went on.
+    stuck: usize,
     t: f64,
     end: f64,
     y: Vec<f64>,
@@ -130,10 +166,13 @@ impl Path<'_, '_> {
     /// To the end: as the tolerance asks, but never in smaller steps than allowed.
     fn walk(&mut self) -> Result<(), Failure> {
         let smallest = self.flow.min_step * self.flow.t_end;
+        let mut rough = ROUGH[0];
         while !self.done() {
+            let start = self.t;
             self.smooth(smallest)?;
+            rough = if self.t > start { ROUGH[0] } else { (2 * rough).min(ROUGH[1]) };
             if !self.done() {
-                self.rough(smallest)?;
+                self.rough(smallest, rough)?;
             }
         }
         Ok(())
@@ -147,33 +186,110 @@ impl Path<'_, '_> {
     /// Verner's 8(7) pair with error control, until the end or until the steps become too small.
     fn smooth(&mut self, smallest: f64) -> Result<(), Failure> {
         let Flow { rtol, atol, .. } = self.flow;
-        let mut solver = ExplicitRungeKutta::rkv877e().rtol(rtol).atol(atol).max_steps(usize::MAX);
+        // A first step of 0 is found by the solver.
+        let new = |first| ExplicitRungeKutta::rkv877e().rtol(rtol).atol(atol).max_steps(usize::MAX).h0(first);
+        let mut solver = new(0.0);
         solver.init(self.field, self.t, self.end, &self.y)?;
         while !self.done() && (solver.h() >= smallest || self.end - self.t < smallest) {
             solver.set_h(solver.h().min(self.end - self.t));
+            let start = self.t;
             solver.step(self.field)?;
-            self.t = solver.t();
+            if solver.t() == start {
+                continue;
+            }
+            match self.flip(solver.y_prev(), solver.y()) {
+                None => self.went_to(solver.t()),
+                Some(flip) => {
+                    let (t, mut y, flip) = self.locate(&mut solver, flip)?;
+                    y[flip.m] = flip.to;
+                    self.went_to(t);
+                    self.y = y;
+                    if self.done() {
+                        return Ok(());
+                    }
+                    solver = new(solver.h().min(self.end - t));
+                    solver.init(self.field, t, self.end, &self.y)?;
+                }
+            }
         }
         self.y.clone_from(solver.y());
         Ok(())
     }
 
-    /// A few steps of the smallest size by the classical method, whose weights are positive: on a jump of the field it takes a mean
+    /// `most` steps of the smallest size by the classical method, whose weights are positive: on a jump of the field it takes a mean
     /// of both sides.
-    fn rough(&mut self, smallest: f64) -> Result<(), Failure> {
-        let mut solver = ExplicitRungeKutta::rk4(smallest);
-        solver.init(self.field, self.t, self.end, &self.y)?;
-        for _ in 0..ROUGH {
+    fn rough(&mut self, smallest: f64, most: usize) -> Result<(), Failure> {
+        let end = self.end;
+        let from = |t: f64, h: f64, y: &Vec<f64>| {
+            let mut solver = ExplicitRungeKutta::rk4(h.min(end - t));
+            solver.init(self.field, t, end, y).map(|_| solver)
+        };
+        let mut solver = from(self.t, smallest, &self.y)?;
+        for _ in 0..most {
             if self.done() {
                 break;
             }
-            solver.set_h(smallest.min(self.end - self.t));
+            let (start, h) = (self.t, smallest.min(self.end - self.t));
+            solver.set_h(h);
             solver.step(self.field)?;
-            self.t = solver.t();
             self.rough += 1;
+            let Some(flip) = self.flip(solver.y_prev(), solver.y()) else {
+                self.went_to(solver.t());
+                continue;
+            };
+            self.y.clone_from(solver.y_prev());
+            if flip.at > 0.0 {
+                // Not interpolated: the field may jump on the way.
+                solver = from(start, flip.at * h, &self.y)?;
+                solver.step(self.field)?;
+                self.y.clone_from(solver.y());
+            }
+            self.y[flip.m] = flip.to;
+            self.went_to(start + flip.at * h);
+            if self.done() {
+                return Ok(());
+            }
+            solver = from(self.t, smallest, &self.y)?;
         }
         self.y.clone_from(solver.y());
         Ok(())
+    }
+
+    fn went_to(&mut self, t: f64) {
+        self.stuck = if t > self.t { 0 } else { self.stuck + 1 };
+        self.t = t;
+    }
+
+    /// The first flip of a sign in a step; none where flips keep time from going on.
+    fn flip(&self, before: &[f64], after: &[f64]) -> Option<Flip> {
+        self.signs.first(before, after).filter(|_| self.stuck <= self.signs.len())
+    }
+
+    /// Time and state of the first flip in the solver's last step, by the secant method on its interpolation.
+    fn locate<S>(&self, solver: &mut S, mut flip: Flip) -> Result<(f64, Vec<f64>, Flip), Failure>
+    where
+        S: OrdinaryNumericalMethod<f64, Vec<f64>> + Interpolation<f64, Vec<f64>>,
+    {
+        let (start, before) = (solver.t_prev(), solver.y_prev().clone());
+        let (mut end, mut after) = (solver.t(), solver.y().clone());
+        loop {
+            let (mut low, mut high) = ((start, before[flip.w]), (end, after[flip.w]));
+            let (mut t, mut y) = (start, before.clone());
+            for _ in 0..if flip.at > 0.0 { SECANTS } else { 0 } {
+                t = low.0 + (high.0 - low.0) * (low.1 / (low.1 - high.1));
+                y = solver.interpolate(t)?;
+                let w = y[flip.w];
+                if w.abs() <= f64::EPSILON * before[flip.w].abs() || t <= low.0 || t >= high.0 {
+                    break;
+                }
+                if w * before[flip.w] > 0.0 { low = (t, w) } else { high = (t, w) }
+            }
+            // What moved less evenly may have flipped before.
+            match self.flip(&before, &y).filter(|f| f.w != flip.w) {
+                Some(earlier) => (flip, end, after) = (earlier, t, y),
+                None => return Ok((t, y, flip)),
+            }
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod gross;
 mod journal;
 mod plan;
 mod resume;
+mod signs;
 mod start;
 mod update;
 mod watch;
@@ -299,6 +300,11 @@ impl Trainer {
         self.step_on(self.step).expect("the flow can be integrated")
     }
 
+    /// Integration steps of the last part of a flow that had the smallest size allowed.
+    pub fn rough_steps(&self) -> u64 {
+        self.rough_steps
+    }
+
     /// Makes one training step on the batch (and with the noise) of step `batch`; returns the batch loss before it. With each batch held for
     /// several steps, runs of different learning rates see the same batch at the same eta * steps.
     ///
@@ -317,6 +323,13 @@ impl Trainer {
     }
 
     fn look_at(&mut self, step: u64) -> f64 {
+        let loss = self.signal_of(step);
+        self.rule.errors(&self.net, &mut self.feedback, &self.trace, &mut self.errors, self.par);
+        loss
+    }
+
+    /// Forward pass on the batch of `step` and signal at the output; returns the batch loss.
+    fn signal_of(&mut self, step: u64) -> f64 {
         let n = self.data.train.len();
         let range = self.batch.select(step, &self.plan, n, &self.root);
         let indices = &self.batch.order[range];
@@ -334,7 +347,6 @@ impl Trainer {
             Some(signal),
             &mut self.scratch,
         );
-        self.rule.errors(&self.net, &mut self.feedback, &self.trace, &mut self.errors, self.par);
         self.reference.invalidate();
         self.grads.invalidate();
         score.loss / indices.len() as f64

@@ -43,8 +43,19 @@ pub struct Report {
     pub laws: Vec<LawReport>,
     /// Laws that do not apply, and why.
     pub refused: Vec<Refused>,
+    /// Integration steps of a flow that had the smallest size allowed: 0 unless the solution slides along kinks; `None` without a flow.
+    pub rough_steps: Option<u64>,
     /// Whether a run lost its loss to infinity.
     pub diverged: bool,
+}
+
+/// How far a check is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Number of the run, from 1, and how many there are.
+    pub run: [u64; 2],
+    /// Steps of this run done, and how many there are.
+    pub step: [u64; 2],
 }
 
 /// A law that says nothing here.
@@ -118,12 +129,13 @@ impl Report {
     }
 }
 
-/// Checks every law that applies. `make` gives the setup of the run anew each time; its probes and checkpoints are left out.
+/// Checks every law that applies, and tells `watch` after every step. `make` gives the setup of the run anew each time; its probes and checkpoints are left out.
 ///
 /// # Errors
 /// If a setup cannot be made, or a run cannot be made from it.
 pub fn check<E: From<realign::Error>>(
     options: Options<'_>,
+    mut watch: impl FnMut(Progress),
     mut make: impl FnMut() -> Result<Setup, E>,
 ) -> Result<Report, E> {
     let setup = make()?;
@@ -147,7 +159,8 @@ pub fn check<E: From<realign::Error>>(
             Some(setup) => setup,
             None => make()?,
         };
-        runs.push(run(setup, divisor, &laws)?);
+        let number = [runs.len() as u64 + 1, divisors.len() as u64];
+        runs.push(run(setup, divisor, &laws, |step| watch(Progress { run: number, step }))?);
     }
     let rates = divisors.iter().filter(|_| form.flow.is_none()).map(|d| lr / *d as f64).collect();
     let report = |(i, (law, forced)): (usize, (&dyn Law, Option<WhyNot>))| {
@@ -157,6 +170,7 @@ pub fn check<E: From<realign::Error>>(
     Ok(Report {
         rates,
         steps: runs.iter().map(|r| r.steps).collect(),
+        rough_steps: form.flow.map(|_| runs.iter().map(|r| r.rough_steps).sum()),
         diverged: runs.iter().any(|r| r.diverged),
         laws: active.into_iter().enumerate().map(report).collect(),
         refused,
@@ -178,6 +192,7 @@ fn can_be_forced(law: &dyn Law, s: &Setting) -> bool {
 /// One run and its drifts.
 struct Run {
     steps: u64,
+    rough_steps: u64,
     diverged: bool,
     tallies: Vec<Tally>,
 }
@@ -193,9 +208,18 @@ struct Tally {
     jumps: Vec<Jumps>,
 }
 
-fn run<E: From<realign::Error>>(mut setup: Setup, divisor: u64, laws: &[&dyn Law]) -> Result<Run, E> {
+/// A flow is looked at at least so often, so that one sees how far it is.
+const POINTS: u64 = 50;
+
+fn run<E: From<realign::Error>>(
+    mut setup: Setup,
+    divisor: u64,
+    laws: &[&dyn Law],
+    mut watch: impl FnMut([u64; 2]),
+) -> Result<Run, E> {
     let base = setup.plan.steps(setup.data.train.len());
-    let steps = base * divisor;
+    let more = if setup.optimizer.form().flow.is_some() { POINTS.div_ceil(base.max(1)) } else { 1 };
+    let (divisor, steps) = (divisor * more, base * divisor * more);
     setup.lr /= divisor as f64;
     setup.plan.length = Length::Steps(steps);
     setup.plan.checkpoint = Every::Never;
@@ -204,7 +228,7 @@ fn run<E: From<realign::Error>>(mut setup: Setup, divisor: u64, laws: &[&dyn Law
     let mut trainer = Trainer::new(setup)?;
     let mut before = State::of(&trainer);
     let mut tallies: Vec<Tally> = laws.iter().map(|l| Tally::open(*l, &setting, &before, steps)).collect();
-    let mut diverged = false;
+    let (mut diverged, mut rough_steps) = (false, 0);
     for step in 0..steps {
         let loss = trainer.step_on(step / divisor)?;
         if !loss.is_finite() {
@@ -216,11 +240,13 @@ fn run<E: From<realign::Error>>(mut setup: Setup, divisor: u64, laws: &[&dyn Law
             tally.add(*law, &setting, &before, &after);
         }
         before = after;
+        rough_steps += trainer.rough_steps();
+        watch([step + 1, steps]);
     }
     for (law, tally) in laws.iter().zip(&mut tallies) {
         tally.measured = tally.end.iter().map(|s| law.value(s)).collect();
     }
-    Ok(Run { steps, diverged, tallies })
+    Ok(Run { steps, rough_steps, diverged, tallies })
 }
 
 impl Tally {
