@@ -30,6 +30,7 @@ pub fn certificate(
         weight_decay: number("optimizer.weight_decay").unwrap_or(0.0),
         clipped: spec.get("optimizer.clip").is_some(),
         full_batch: spec.get("train.batch").is_none_or(|b| b.as_integer().is_none_or(|b| b as usize == n)),
+        augmented: trainer.data().augment.is_some(),
         feedback_decay: number("rule.decay").unwrap_or(0.0),
         lr: number("optimizer.lr").unwrap_or(0.0),
         steps: trainer.total_steps(),

@@ -40,6 +40,8 @@ pub struct Method {
     pub clipped: bool,
     /// Whether every step sees all examples.
     pub full_batch: bool,
+    /// Whether training sees changed copies of them.
+    pub augmented: bool,
     /// Decay of the feedback weights (adafa).
     pub feedback_decay: f64,
     /// Largest learning rate.
@@ -273,6 +275,7 @@ fn two_layers(net: &Network) -> Result<Chain, String> {
         Op::Pointwise(p) if !["relu", "leaky_relu", "identity", "flatten"].contains(&p.kind()) => {
             Some(p.kind())
         }
+        Op::Layer(l) if l.weight().is_none() && l.kind() != "flatten" => Some(l.kind()),
         Op::Add => Some("add"),
         _ => None,
     });
@@ -309,6 +312,7 @@ fn shared(s: &Situation<'_>) -> Vec<Condition> {
         (m.weight_decay != 0.0, format!("weight decay {}", m.weight_decay)),
         (m.clipped, "clipping".to_owned()),
         (!m.full_batch, "minibatches".to_owned()),
+        (m.augmented, "augmentation".to_owned()),
     ];
     let odd: Vec<String> = odd.into_iter().filter(|o| o.0).map(|o| o.1).collect();
     let detail = if odd.is_empty() {

@@ -4,7 +4,7 @@ Facts about the data, per pair of classes.
 Linear separability and margin: the hard-margin support vector machine `min ½‖w‖²` subject to `y_i (w.x_i + b) >= 1`, solved by the
 interior-point method of the crate clarabel. What it answers is checked by hand: a plane counts if every example is on its side, and the margin is then
 the least distance to it; "not separable" counts if the two mixtures of examples in its certificate come closer than 1e-6 of the largest
-example, so that the classes' hulls meet. Orthogonal separability (Phuong & Lampert, ICLR 2021): `x_i.x_j > 0` within a class and `<= 0` across.
+example, so that the classes' hulls meet (all seen from the mean example). Orthogonal separability (Phuong & Lampert, ICLR 2021): `x_i.x_j > 0` within a class and `<= 0` across.
 */
 
 use clarabel::algebra::CscMatrix;
@@ -99,11 +99,14 @@ fn products(x: &Tensor, labels: &[usize], classes: usize, bias: bool, par: Par) 
     out
 }
 
-/// The rows `chosen` of `x`, in coordinates of the space they span if they are fewer than the columns: lengths and angles are the same, and
-/// the solver's work is not.
+/// The rows `chosen` of `x` as seen from their mean, in coordinates of the space they span if they are fewer than the columns: distances and angles
+/// are the same, the solver's work and its rounding (of a common offset) are not.
 fn compact(x: &Tensor, chosen: &[usize]) -> Tensor {
     let (n, d, values) = (chosen.len(), x.cols(), x.as_slice::<f64>());
-    let rows: Vec<f64> = chosen.iter().flat_map(|&i| &values[i * d..(i + 1) * d]).copied().collect();
+    let mut rows: Vec<f64> = chosen.iter().flat_map(|&i| &values[i * d..(i + 1) * d]).copied().collect();
+    let mean = |j: usize| rows.iter().skip(j).step_by(d).sum::<f64>() / n as f64;
+    let means: Vec<f64> = (0..d).map(mean).collect();
+    rows.chunks_mut(d).for_each(|row| row.iter_mut().zip(&means).for_each(|(x, m)| *x -= m));
     let rows = Tensor::from_vec([n, d], rows);
     if n >= d {
         return rows;
@@ -264,6 +267,30 @@ mod tests {
             }
         }
         assert!(counts[0] > 50 && counts[1] > 50, "{counts:?}");
+    }
+
+    /// Neither an offset common to all examples nor their scale changes an answer, and the margin scales. An offset of 10⁶ leaves 10 digits of the differences.
+    #[test]
+    fn answers_do_not_depend_on_offset_or_scale() {
+        let mut rng = Rng::new(4);
+        for _ in 0..60 {
+            let shift = rng.uniform_in(0.0, 3.0);
+            let points: Vec<[f64; 2]> =
+                (0..8).map(|i| [rng.normal() + if i < 4 { shift } else { 0.0 }, rng.normal()]).collect();
+            let of = |scale: f64, offset: f64| {
+                let moved: Vec<[f64; 2]> = points.iter().map(|p| p.map(|v| scale * v + offset)).collect();
+                linear(&tensor(&moved), &[0, 1, 2, 3], &[4, 5, 6, 7])
+            };
+            for (scale, offset) in [(1.0, 1e6), (1e-6, 0.0), (1e6, -1e9)] {
+                match (of(1.0, 0.0), of(scale, offset)) {
+                    (Linear::Separable { margin: a }, Linear::Separable { margin: b }) => {
+                        assert!((b / scale - a).abs() <= 1e-6 * a.max(1.0), "{a} {b}");
+                    }
+                    (Linear::NotSeparable { .. }, Linear::NotSeparable { .. }) => {}
+                    (a, b) => panic!("{a:?} {b:?} {points:?}"),
+                }
+            }
+        }
     }
 
     /// In more dimensions than examples everything in general position is separable. Two points: the margin is half their distance.

@@ -46,6 +46,15 @@ pub(super) fn several_outputs(s: &Situation<'_>, seen: &mut Seen, mut c: Certifi
         c.conditions.push(Condition::new("network", false, None, detail));
         return c.judged();
     };
+    let (units, read) = (s.net.weight(chain.writer).rows(), s.net.weight(chain.reader).cols());
+    if units != read {
+        let detail = format!(
+            "each of the {units} units of the last hidden layer must be read by one weight per output, not by {}",
+            read / units
+        );
+        c.conditions.push(Condition::new("network", false, None, detail));
+        return c.judged();
+    }
     let Some(carry) = carrying(s, chain) else {
         let detail = format!("{} carries no error through the output layer", s.rule.name());
         c.conditions.push(Condition::new("rule", false, None, detail));
