@@ -80,16 +80,42 @@ fn what_is_not_guaranteed_exits_with_one() {
     let (code, text) = certify(&["init.feedback=xavier_uniform", "init.feedback.scale=6.0"]);
     assert!(code == Some(1) && text.starts_with("HOLDS FOR "), "{text}");
     let (code, text) = certify(&["rule.name=tracking"]);
-    assert!(code == Some(1) && text.starts_with("NOT COVERED\nfirst violated: rule"), "{text}");
+    assert!(
+        code == Some(1)
+            && text.starts_with("NOT COVERED\nfirst violated: rule: tracking has no conservation law"),
+        "{text}"
+    );
     let (code, text) = certify(&["optimizer.momentum=0.9"]);
     assert!(code == Some(1) && text.contains("first violated: training"), "{text}");
     let (code, text) = certify(&["data.orthogonal=false", "data.margin=0.2"]);
     assert!(code == Some(1) && text.contains("first violated: linear separability (by "), "{text}");
     let (code, text) = certify(&["--examples", "10"]);
-    assert!(code == Some(1) && text.contains("on 10 of 40 examples"), "{text}");
+    let sample = "NOT COVERED\nfirst violated: all examples looked at (by 30.000000): on 10 of 40 examples";
+    assert!(code == Some(1) && text.starts_with(sample), "{text}");
+    let (_, text) = certify(&["--examples", "10", "optimizer.momentum=0.9"]);
+    assert!(text.contains("first violated: training") && text.contains("NO   all examples"), "{text}");
     let (code, text) = certify(&["rule.name=fa,frozen", "--json"]);
     let runs = json(&text);
     assert_eq!((code, runs["runs"].as_array().unwrap().len()), (Some(1), 2));
+}
+
+/// Where <g,F> is never positive there is no bound, and none is printed.
+#[test]
+fn no_dominance_prints_no_bound() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = spec(dir.path(), SEPARABLE);
+    let out = dir.path().join("run");
+    realign()
+        .arg("run")
+        .arg(&spec)
+        .arg("init.weight=zeros")
+        .arg("--out")
+        .arg(&out)
+        .arg("-q")
+        .assert()
+        .success();
+    let text = stdout(realign().arg("dominance").arg(&out));
+    assert!(text.contains("no bound") && text.contains("no dominance and no bound"), "{text}");
 }
 
 #[test]

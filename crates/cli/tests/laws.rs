@@ -39,8 +39,29 @@ fn a_law_that_holds_and_one_that_does_not() {
     assert!(report["refused"][0]["why"].as_str().unwrap().contains("tanh"));
     let (code, report) = check(&["network.activation=tanh", "--law", "fa", "--force"]);
     assert!(code == 1 && report["laws"][0]["layers"][0]["verdict"] == "broken");
+    let (code, report) = check(&["rule.name=sign_fa", "train.epochs=1"]);
+    let verdicts: Vec<&str> = report["laws"][0]["layers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|l| l["verdict"].as_str().unwrap())
+        .collect();
+    assert!(
+        code == i32::from(verdicts.iter().any(|v| *v != "holds")) && !verdicts.contains(&"broken"),
+        "{report:#}"
+    );
     let (code, report) = check(&["rule.name=bp,adafa", "--law", "contraction"]);
     assert!(code == 1 && report["runs"][1]["holds"] == true && report["runs"][0]["holds"] == false);
+}
+
+/// Numbers of any size stay short: 1e30 is an absurd rate, not 31 digits.
+#[test]
+fn large_numbers_are_scientific() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = spec(dir.path(), TINY);
+    let output = realign().arg("check").arg(&file).args(PLAIN).arg("optimizer.lr=1e30").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("eta = 1e30") && !text.contains("0000000000"), "{text}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use realign::data::{Features, Targets};
 use realign::optim::Clip;
 use realign::tensor::{DType, Tensor, linalg};
 use realign::train::{BatchSize, Outcome, Setup, Trainer};
-use realign_theory::laws::check::{LawReport, Options, Report, Verdict, check};
+use realign_theory::laws::check::{LawReport, LayerReport, Options, Report, Verdict, check};
 use realign_theory::laws::{LAWS, Setting, State, WhyNot};
 
 const BALANCES: [&str; 4] = ["fa", "sign_fa", "adafa", "bp"];
@@ -137,6 +137,25 @@ fn few_flips_are_undecided() {
         assert!(found.layers.iter().all(|l| l.verdict == Verdict::Broken), "{found:#?}");
     }
     assert!(counts[0] > 0 && counts[1] > 0, "{counts:?}");
+}
+
+/// With a coarse smallest step the integrator and not the law is at fault where a ReLU flow slides: no verdict. A law that does not apply is broken all the same.
+#[test]
+fn a_sliding_flow_is_no_evidence_against_a_law() {
+    let coarse = |case: Case| {
+        let case = flow(Case { widths: vec![6, 12, 8, 3], ..case }, 2.0, "");
+        Case { optimizer: case.optimizer.replace("min_step = 2e-5", "min_step = 2e-3"), ..case }
+    };
+    let found = report(&coarse(Case::rule("fa")), Options { law: Some("fa"), force: false });
+    assert!(found.rough_steps.unwrap() > 0);
+    let undecided = |l: &LayerReport| l.verdict == Verdict::Undecided && l.reason.contains("min_step");
+    assert!(found.laws[0].layers.iter().any(undecided), "{found:#?}");
+    assert!(found.laws[0].layers.iter().all(|l| l.verdict != Verdict::Broken), "{found:#?}");
+    let decayed = Case {
+        optimizer: coarse(Case::rule("fa")).optimizer + "weight_decay = 0.1",
+        ..coarse(Case::rule("fa"))
+    };
+    assert!(law(&decayed, "fa", true).layers.iter().all(|l| l.verdict == Verdict::Broken));
 }
 
 /// A residual stream conserves the sum over its readers less the sum over its writers.

@@ -10,18 +10,10 @@ rounding. A flow is run once; its drift must be within the integrator's toleranc
 Runs are made in whatever dtype the setups have; slopes mean something in f64 only, because rounding of f32 weights moves the quantities as well.
 */
 
-use super::{Info, Jumps, LAWS, Law, Order, Prediction, Setting, Sides, State, WhyNot};
-use realign::optim::Form;
+use super::judge::judge;
+use super::{Jumps, LAWS, Law, Order, Prediction, Setting, Sides, State, WhyNot};
 use realign::train::{Every, Length, Setup, Trainer};
 use serde::Serialize;
-
-/// How far a slope may be from the law's order.
-const SLOPE: f64 = 0.1;
-/// Rounding allowed in an identity, relative to the sizes of its two sides (f64, sums of up to 10⁶ terms over up to 10⁵ steps).
-const ROUNDING: f64 = 1e-10;
-
-/// So many standard errors off, a slope that jumps blur is wrong.
-const ERRORS: f64 = 3.0;
 
 /// What is checked.
 #[derive(Clone, Copy, Debug, Default)]
@@ -90,7 +82,7 @@ pub enum Verdict {
     Holds,
     /// It does not.
     Broken,
-    /// Too little happened to tell: the drift is made of too few jumps.
+    /// It cannot be told: the drift is made of too few jumps, or is within the error of a flow that slides along kinks.
     Undecided,
 }
 
@@ -198,14 +190,15 @@ struct Run {
 }
 
 /// Of one law: where it began, what each step left over, where it ended.
-struct Tally {
-    start: Vec<Sides>,
-    end: Vec<Sides>,
-    predicted: Vec<Prediction>,
-    measured: Vec<f64>,
-    drift: Vec<Vec<f64>>,
-    account: Vec<Vec<f64>>,
-    jumps: Vec<Jumps>,
+pub(super) struct Tally {
+    pub(super) start: Vec<Sides>,
+    pub(super) end: Vec<Sides>,
+    pub(super) predicted: Vec<Prediction>,
+    pub(super) measured: Vec<f64>,
+    pub(super) drift: Vec<Vec<f64>>,
+    pub(super) account: Vec<Vec<f64>>,
+    pub(super) jumps: Vec<Jumps>,
+    pub(super) rough_steps: u64,
 }
 
 /// A flow is looked at at least so often, so that one sees how far it is.
@@ -244,6 +237,7 @@ fn run<E: From<realign::Error>>(
         watch([step + 1, steps]);
     }
     for (law, tally) in laws.iter().zip(&mut tallies) {
+        tally.rough_steps = rough_steps;
         tally.measured = tally.end.iter().map(|s| law.value(s)).collect();
     }
     Ok(Run { steps, rough_steps, diverged, tallies })
@@ -258,6 +252,7 @@ impl Tally {
             predicted: law.predict(setting, &start, steps),
             measured: Vec::new(),
             jumps: vec![Jumps::default(); start.len()],
+            rough_steps: 0,
             drift: zeros.clone(),
             account: zeros,
             start,
@@ -278,120 +273,5 @@ impl Tally {
             sum.add(jumps);
         }
         self.end = new;
-    }
-}
-
-fn total(v: &[f64]) -> f64 {
-    v.iter().map(|x| x.abs()).sum()
-}
-
-fn gap(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum()
-}
-
-fn judge(info: &'static Info, forced: Option<WhyNot>, runs: &[&Tally], form: Form) -> LawReport {
-    let layers = (0..runs[0].start.len()).map(|i| layer(info.order, runs, i, form)).collect();
-    LawReport { name: info.name, statement: info.statement, order: info.order, forced, layers }
-}
-
-fn layer(order: Order, runs: &[&Tally], i: usize, form: Form) -> LayerReport {
-    let (first, start, end) = (runs[0], &runs[0].start[i], &runs[0].end[i]);
-    let drift: Vec<f64> = runs.iter().map(|r| total(&r.drift[i])).collect();
-    let stepped = form.flow.is_none();
-    let account: Vec<f64> = runs.iter().filter(|_| stepped).map(|r| total(&r.account[i])).collect();
-    let exchanged = [gap(&start.plus, &end.plus), gap(&start.minus, &end.minus)];
-    let size = [start, end].iter().map(|s| total(&s.plus) + total(&s.minus)).fold(0.0, f64::max);
-    let residual = gap(&first.drift[i], &first.account[i]);
-    let slope = (runs.len() > 1 && drift.iter().all(|d| *d > ROUNDING * size)).then(|| slope(&drift));
-    let is = |holds| if holds { Verdict::Holds } else { Verdict::Broken };
-    let (verdict, reason) = match (form.flow, order) {
-        (Some(flow), _) => {
-            // Each step may err by rtol; what adds up over a run stays within a hundred of them.
-            let (relative, allowed) = (drift[0] / size.max(f64::MIN_POSITIVE), (100.0 * flow.rtol).max(1e-8));
-            (is(relative <= allowed), format!("drift {relative:.1e} of the two sides, {allowed:.0e} allowed"))
-        }
-        (None, Order::Exact) => {
-            let relative = drift.iter().fold(0.0f64, |m, d| m.max(*d)) / size.max(f64::MIN_POSITIVE);
-            (
-                is(relative <= ROUNDING),
-                format!("off by {relative:.1e} of the two sides, {ROUNDING:.0e} allowed"),
-            )
-        }
-        (None, Order::First) => {
-            let jumps: Vec<Jumps> = runs.iter().map(|r| r.jumps[i]).collect();
-            first_order(slope, residual / size.max(f64::MIN_POSITIVE), noise(&drift, &jumps), jumps[0].count)
-        }
-    };
-    LayerReport {
-        layer: start.layer,
-        predicted: first.predicted[i],
-        measured: first.measured[i],
-        exchanged,
-        residual: stepped.then_some(residual),
-        slope,
-        expected: (stepped && order == Order::First).then_some(1.0),
-        verdict: if drift.iter().all(|d| d.is_finite()) { verdict } else { Verdict::Broken },
-        reason,
-        drift,
-        account,
-    }
-}
-
-/// `residual` is relative to the two sides, `noise` the standard error of the slope that comes from `jumps` jumps.
-fn first_order(slope: Option<f64>, residual: f64, noise: f64, jumps: u64) -> (Verdict, String) {
-    use Verdict::{Broken, Holds, Undecided};
-    let closes = residual <= ROUNDING;
-    match slope {
-        None if closes => (Holds, "no drift beyond rounding".into()),
-        None => (Broken, "no drift at some rate, though the accounts say so".into()),
-        Some(s) if !closes => {
-            (Broken, format!("slope {s:.3}, but {residual:.1e} of the two sides is not in the accounts"))
-        }
-        Some(s) if (s - 1.0).abs() <= SLOPE => {
-            (Holds, format!("slope {s:.3}, every step as its account says"))
-        }
-        Some(s) if (s - 1.0).abs() <= SLOPE + ERRORS * noise => {
-            let why = "too few to tell the order: make the run longer or the net wider";
-            (
-                Undecided,
-                format!(
-                    "slope {s:.2} ± {noise:.2} from {jumps} flips of signs, {why}; every step is as its account says"
-                ),
-            )
-        }
-        Some(s) => (Broken, format!("slope {s:.3} instead of 1")),
-    }
-}
-
-/// Standard error of the slope if the jumps in the drift are spread evenly between nothing and their largest possible size: the standard deviation of
-/// such a jump is half its root mean square. The slope of three points a factor 2 apart is that of the outer two.
-fn noise(drift: &[f64], jumps: &[Jumps]) -> f64 {
-    let relative = |i: usize| 0.25 * jumps[i].squares / (drift[i] * drift[i]).max(f64::MIN_POSITIVE);
-    let last = drift.len() - 1;
-    (relative(0) + relative(last)).sqrt() / (last.max(1) as f64 * std::f64::consts::LN_2)
-}
-
-/// Least squares of log drift against log eta; successive runs halve eta.
-fn slope(drift: &[f64]) -> f64 {
-    let n = drift.len() as f64;
-    let x: Vec<f64> = (0..drift.len()).map(|i| -(i as f64) * std::f64::consts::LN_2).collect();
-    let y: Vec<f64> = drift.iter().map(|d| d.ln()).collect();
-    let (mx, my) = (x.iter().sum::<f64>() / n, y.iter().sum::<f64>() / n);
-    let (top, bottom) = x
-        .iter()
-        .zip(&y)
-        .fold((0.0, 0.0), |(t, b), (x, y)| (t + (x - mx) * (y - my), b + (x - mx) * (x - mx)));
-    top / bottom
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn slopes_of_powers() {
-        assert!((slope(&[8.0, 4.0, 2.0]) - 1.0).abs() < 1e-15);
-        assert!((slope(&[3.0, 3.0, 3.0])).abs() < 1e-15);
-        assert!((slope(&[16.0, 4.0, 1.0]) - 2.0).abs() < 1e-15);
     }
 }

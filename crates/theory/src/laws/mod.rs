@@ -17,6 +17,7 @@ pub mod check;
 mod contraction;
 mod fa;
 mod heavy_ball;
+mod judge;
 mod linear;
 mod setting;
 mod sign_fa;
