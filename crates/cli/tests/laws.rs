@@ -64,6 +64,23 @@ fn large_numbers_are_scientific() {
     assert!(text.contains("eta = 1e30") && !text.contains("0000000000"), "{text}");
 }
 
+/// An audit says how the training ended: books that close up to a divergence are not those of a whole run.
+#[test]
+fn an_audit_tells_the_outcome() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = spec(dir.path(), TINY);
+    let audit = |rate: &str| {
+        let mut c = realign();
+        c.arg("audit").arg(&file).arg(rate).args(["--json", "--out"]).arg(dir.path().join("audit"));
+        serde_json::from_slice::<Value>(&c.output().unwrap().stdout).unwrap()
+    };
+    let done = audit("optimizer.lr=0.01");
+    assert_eq!((&done["outcome"], &done["outcome_step"]), (&Value::from("done"), &Value::Null));
+    let diverged = audit("optimizer.lr=1e30");
+    assert_eq!(diverged["outcome"], "diverged");
+    assert!(diverged["outcome_step"].as_u64().is_some_and(|s| s > 0), "{diverged:#}");
+}
+
 #[test]
 fn a_flow_runs_from_a_spec_and_is_checked() {
     let dir = tempfile::tempdir().unwrap();
