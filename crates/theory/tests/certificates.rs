@@ -367,7 +367,7 @@ fn no_random_start_breaks_its_guarantee() {
                 rule,
                 data: datas[i % 2],
                 hidden: [2, 3, 10][i % 3],
-                bias: i % 5 == 0,
+                bias: i.is_multiple_of(5),
                 activation: ["relu", "leaky_relu", "identity"][i / 2 % 3],
                 feedback: feedbacks[i / 3 % 3],
                 lr: 0.01,

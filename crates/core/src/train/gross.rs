@@ -24,8 +24,8 @@ pub(super) fn note(net: &Network, trace: &Trace, errors: &Errors, layers: &mut [
         let Some(delta) = errors.delta(net, node) else { continue };
         let x = trace.seen(net, node).x;
         let (rows, columns) = (layer.rows.len(), layer.columns.len());
-        if rows > 0 {
-            layer.terms = layer.terms.max(delta.numel() / rows);
+        if let Some(terms) = delta.numel().checked_div(rows) {
+            layer.terms = layer.terms.max(terms);
             if net.layer(node).carried() {
                 squared_lengths(x, &mut lengths);
             } else {
@@ -39,9 +39,9 @@ pub(super) fn note(net: &Network, trace: &Trace, errors: &Errors, layers: &mut [
             weighted_squares(delta, &lengths, rows, gross);
             layer.rows.iter_mut().zip(gross).for_each(|(row, g)| row.gross = *g);
         }
-        if columns > 0 {
+        if let Some(terms) = x.numel().checked_div(columns) {
             squared_lengths(delta, &mut lengths);
-            layer.terms = layer.terms.max(x.numel() / columns);
+            layer.terms = layer.terms.max(terms);
             weighted_squares(x, &lengths, columns, &mut layer.gross);
         }
     }
