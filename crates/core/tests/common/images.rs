@@ -74,11 +74,15 @@ impl Images {
     }
 
     pub fn trainer(&self) -> Trainer {
+        Trainer::new(self.setup()).unwrap()
+    }
+
+    pub fn setup(&self) -> Setup {
         let mut data = bundle(self.n, self.input.iter().product(), self.classes, self.seed);
         data.train.example_shape = Shape::new(&self.input);
         data.test = Some(data.train.clone());
         let probe = |(every, text): &(Every, String)| (*every, (self.build_probe)(table(text)).unwrap());
-        Trainer::new(Setup {
+        Setup {
             net: self.network(),
             rule: rules::build(table(&self.rule)).unwrap(),
             loss: loss::build(table(&format!("name = \"{}\"", self.loss))).unwrap(),
@@ -97,8 +101,7 @@ impl Images {
             probes: self.probes.iter().map(probe).collect(),
             seed: self.seed,
             par: self.par,
-        })
-        .unwrap()
+        }
     }
 
     /// Bytes of the checkpoint after so many steps.
