@@ -11,6 +11,7 @@ use realign::network::{Builder, Network};
 use realign::rules::RULES;
 use realign::streams::{Stream, streams};
 use realign::tensor::{DType, Par, Shape, SliceMut, Tensor, ops::Accum, ops::Window};
+use realign_theory::laws::{LAWS, Setting};
 use realign_theory::ledger::{Audit, LayerAudit, Verdict};
 use std::ops::Range;
 
@@ -128,6 +129,17 @@ fn frozen_statistics_are_refused() {
     }
 }
 
+/// No law of the flow holds exactly below a batch norm with eps, and each says so; the same network without it is accepted.
+#[test]
+fn laws_leave_eps_to_the_ledger() {
+    for rule in ["bp", "fa", "sign_fa", "adafa"] {
+        let law = LAWS.iter().find(|l| l.info().name == rule).unwrap();
+        law.applies(&Setting::of(&case(CONVNET, rule).setup())).unwrap();
+        let why = law.applies(&Setting::of(&case(CONVNET_NORM, rule).setup())).expect_err("refused");
+        assert!(why.to_string().contains("batch norm"), "{rule}: {why}");
+    }
+}
+
 /// Without gamma and beta the filters keep their law (gamma = 1); what batch norm hands on has no writer, hence no books.
 #[test]
 fn without_affine_part_only_the_filters_have_books() {
@@ -237,10 +249,7 @@ fn faulty<const WRONG: usize, const FAULT: usize>(dtype: DType) -> Network {
     let mut b = Builder::new(Shape::new(&[2, 8, 8]), dtype);
     let mut h = b.input();
     for i in 0..3 {
-        h = b.layer(
-            h,
-            Conv2d::new(b.shape(h), 4, Window::square(3, 1, 1), 1, true, dtype).unwrap(),
-        );
+        h = b.layer(h, Conv2d::new(b.shape(h), 4, Window::square(3, 1, 1), 1, true, dtype).unwrap());
         let norm = BatchNorm::new(4, true, Backward::Exact, dtype);
         let fault = [Fault::Along, Fault::Mean, Fault::Scale][FAULT];
         h = if i == WRONG { b.layer(h, Faulty(norm, fault)) } else { b.layer(h, norm) };
@@ -274,10 +283,8 @@ fn a_wrong_backward_pass_of_batch_norm_is_located() {
                     for (stream, l) in with_streams(&case, &audit) {
                         let name = format!("{rule} {dtype} batch norm {wrong}, fault {fault}: {l:#?}");
                         if stream.normalizers.iter().any(|n| n.index == *wrong) {
-                            let found = matches!(
-                                l.verdict,
-                                Verdict::Open { step: Some(0), account: "path", .. }
-                            );
+                            let found =
+                                matches!(l.verdict, Verdict::Open { step: Some(0), account: "path", .. });
                             assert!(found && l.layer == 2 * wrong, "{name}");
                         } else {
                             assert!(!matches!(l.verdict, Verdict::Open { .. }), "{name}");

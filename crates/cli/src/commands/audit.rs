@@ -119,6 +119,9 @@ fn layer_text(l: &LayerAudit) -> String {
     if matches!(l.verdict, Verdict::NoLaw { .. }) {
         return text;
     }
+    if l.normalized {
+        text += "  read by batch norm: P is -½‖W‖², which the rule's flow keeps up to eps; no Φ to exchange with\n";
+    }
     let number = |x: f64| format!("{x:>+14.6e}");
     let percent = |x: f64| format!("{:>9.4} %", 100.0 * x);
     let row = |name: &str, x: f64, note: String| [format!("  {name}"), number(x), note];

@@ -43,6 +43,8 @@ pub struct LayerAudit {
     pub layer: usize,
     /// Whether the path must balance.
     pub homogeneous: bool,
+    /// Whether statistics (batch norm) read the units: then their part of P is −½‖W‖² alone, and there is no Phi to exchange with.
+    pub normalized: bool,
     /// P summed over units when the books were opened.
     pub opening: f64,
     /// P summed over units at the end.
@@ -134,6 +136,7 @@ impl LayerAudit {
         LayerAudit {
             layer,
             homogeneous: get("homogeneous") == 1.0,
+            normalized: get("normalized") == 1.0,
             opening,
             closing: opening + a.drift(),
             exchanged_phi: a.phi.abs(),
@@ -174,7 +177,13 @@ fn no_law(code: f64) -> Option<&'static str> {
     })
 }
 
-fn verdict(no_law: Option<&'static str>, first: Option<Opening>, a: &Accounts, tolerance: f64, exchanged: f64) -> Verdict {
+fn verdict(
+    no_law: Option<&'static str>,
+    first: Option<Opening>,
+    a: &Accounts,
+    tolerance: f64,
+    exchanged: f64,
+) -> Verdict {
     if let Some(reason) = no_law {
         return Verdict::NoLaw { reason };
     }

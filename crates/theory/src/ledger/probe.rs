@@ -106,8 +106,12 @@ impl Probe for Ledger {
         for kept in &self.streams {
             let layer = kept.stream.writers[0].layer;
             let mut push = |name, value| out.layer(name, layer, value);
+            push("normalized", f64::from(u8::from(!kept.stream.normalizers.is_empty())));
             push("lawful", f64::from(u8::from(kept.law.is_ok())));
-            push("no_law", NO_LAW.iter().position(|why| kept.law == Err(*why)).map_or(0.0, |i| 1.0 + i as f64));
+            push(
+                "no_law",
+                NO_LAW.iter().position(|why| kept.law == Err(*why)).map_or(0.0, |i| 1.0 + i as f64),
+            );
             push("homogeneous", f64::from(u8::from(kept.stream.homogeneous)));
             if kept.law.is_err() || kept.books.steps == 0 {
                 continue;
