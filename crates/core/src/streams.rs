@@ -4,11 +4,15 @@ Streams: which weighted layers write and which read the same hidden units.
 Between two weighted layers a unit (a channel for images) keeps its identity through activations, pooling, flattening, dropout
 and residual joins. All layers that write rows to, or read columns from, the same units form one stream. For a plain chain that is one
 writer and one reader; a residual stream has several. If everything inside the stream is homogeneous,
-`Σ_writers (<G[k,:], W[k,:]> + g_b b) = Σ_readers <G[:,k], M[:,k]>` for every unit k: the balance identity of docs/theory.md. Streams that
-hold the network's input or output obey no such law and are left out.
+`Σ_writers (<G[k,:], W[k,:]> + g_b b) = Σ_readers <G[:,k], M[:,k]> + Σ_statistics balance` for every unit k: the balance identity of
+docs/theory.md. A layer that reads its input through statistics (batch norm) ends a stream and has a [`Layer::balance`] of its own in place of
+<G, M>. Streams that hold the network's input or output, or that no parameter writes, obey no such law and are left out.
+
+[`Layer::balance`]: crate::layer::Layer::balance
 */
 
-use crate::network::{Network, NodeId, Op};
+use crate::layer::batch_norm::Backward;
+use crate::network::{Network, Node, NodeId, Op};
 
 /// A weighted layer at one end of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +27,21 @@ pub struct Member {
     pub units: usize,
 }
 
+/// A layer that reads units through their statistics and not by the columns of a matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Normalizer {
+    /// Position among all such layers of the network, bottom to top.
+    pub index: usize,
+    /// Its node.
+    pub node: NodeId,
+    /// Its first unit in the numbering of the stream.
+    pub first: usize,
+    /// How many units it reads.
+    pub units: usize,
+    /// How it sends the error back: only with [`Backward::Exact`] does it have a balance.
+    pub backward: Backward,
+}
+
 /// Hidden units with everything that writes and reads them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stream {
@@ -30,9 +49,11 @@ pub struct Stream {
     pub writers: Vec<Member>,
     /// Layers whose columns read the units, bottom to top.
     pub readers: Vec<Member>,
+    /// Layers that read the units through statistics, bottom to top.
+    pub normalizers: Vec<Normalizer>,
     /// Number of units.
     pub units: usize,
-    /// Whether every layer inside declares itself homogeneous, so that the balance identity holds.
+    /// Whether every layer inside declares itself homogeneous and all statistics are differentiated, so that the balance identity holds.
     pub homogeneous: bool,
 }
 
@@ -47,6 +68,24 @@ pub fn streams(net: &Network) -> Vec<Stream> {
         }
     }
     roots.into_iter().map(|root| spaces.stream(net, root)).collect()
+}
+
+/// Nodes that read their input through statistics, bottom to top.
+pub fn normalizing(net: &Network) -> impl Iterator<Item = (NodeId, Backward)> {
+    let of = |(i, node): (usize, &Node)| match &node.op {
+        Op::Layer(layer) => layer.statistics().map(|backward| (NodeId(i), backward)),
+        _ => None,
+    };
+    net.nodes().iter().enumerate().filter_map(of)
+}
+
+/// Whether the units of the node's output are others than those of its input.
+fn starts_units(node: &Node) -> bool {
+    match &node.op {
+        Op::Input => true,
+        Op::Layer(layer) => layer.weight().is_some() || layer.statistics().is_some(),
+        Op::Pointwise(_) | Op::Add => false,
+    }
 }
 
 /// The space of units that every node's output lives in.
@@ -73,9 +112,7 @@ impl Spaces {
                 Op::Layer(layer) if layer.weight().is_some() => layer.weight().map_or(0, |w| w.rows()),
                 _ => s.channels[node.inputs[0].0] + padding[0] + padding[1],
             };
-            let passes = !matches!(&node.op, Op::Input)
-                && !matches!(&node.op, Op::Layer(layer) if layer.weight().is_some());
-            if passes {
+            if !starts_units(node) {
                 node.inputs.iter().for_each(|&below| s.join(below.0, i, padding[0] as isize));
             }
         }
@@ -107,23 +144,35 @@ impl Spaces {
         let writers: Vec<Member> = weighted().filter(|w| inside(w.1.0)).map(|w| member(w, w.1.0)).collect();
         let readers: Vec<Member> =
             weighted().filter(|w| inside(below(w.1))).map(|w| member(w, below(w.1))).collect();
-        // A reader that carries no error by a matrix (batch norm) has statistics in its way.
-        let carried = readers.iter().all(|r| net.layer(r.node).carried());
+        // What reads through statistics has no columns.
+        let normalizes = |node: NodeId| net.layer(node).statistics().is_some();
+        let readers: Vec<Member> = readers.into_iter().filter(|r| !normalizes(r.node)).collect();
+        let normalizers: Vec<Normalizer> = normalizing(net)
+            .enumerate()
+            .map(|(index, (node, backward))| (index, node, below(node), backward))
+            .filter(|&(_, _, from, _)| inside(from))
+            .map(|(index, node, from, backward)| {
+                let first = (self.first[from] - lowest) as usize;
+                Normalizer { index, node, first, units: self.channels[from], backward }
+            })
+            .collect();
+        let carried = readers.iter().all(|r| net.layer(r.node).carried())
+            && normalizers.iter().all(|n| n.backward == Backward::Exact);
         let homogeneous = carried
             && net.nodes().iter().enumerate().filter(|(i, _)| inside(*i)).all(|(_, n)| match &n.op {
                 Op::Layer(layer) => layer.homogeneous(),
                 Op::Pointwise(layer) => layer.homogeneous(),
                 Op::Input | Op::Add => true,
             });
-        let units = writers.iter().chain(&readers).map(|m| m.first + m.units).max().unwrap_or(0);
-        Stream { writers, readers, units, homogeneous }
+        let ends = writers.iter().chain(&readers).map(|m| m.first + m.units);
+        let units = ends.chain(normalizers.iter().map(|n| n.first + n.units)).max().unwrap_or(0);
+        Stream { writers, readers, normalizers, units, homogeneous }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layer::batch_norm::Backward;
     use crate::layer::{BatchNorm, Conv2d, Dense, Flatten, PadShortcut, activation};
     use crate::network::Builder;
     use realign_tensor::ops::Window;
@@ -199,17 +248,49 @@ mod tests {
         assert_eq!((found[0].units, found[0].homogeneous), (6, true));
     }
 
-    /// The stream below batch norm is read through statistics; the one above is written by gamma and beta.
-    #[test]
-    fn batch_norm_ends_a_stream_and_writes_the_next() {
+    /// Dense, batch norm, ReLU, dense: the streams with their homogeneity.
+    fn normalized(affine: bool, backward: Backward) -> Vec<Stream> {
         let mut b = Builder::new(Shape::new(&[3]), DType::F64);
         let h = b.layer(b.input(), Dense::new(3, 4, false, DType::F64));
-        let h = b.layer(h, BatchNorm::new(4, true, Backward::Exact, DType::F64));
+        let h = b.layer(h, BatchNorm::new(4, affine, backward, DType::F64));
         let h = b.pointwise(h, act("relu"));
         let out = b.layer(h, Dense::new(4, 2, false, DType::F64));
+        streams(&b.finish(out))
+    }
+
+    /// The stream below batch norm is read through statistics and by no columns; the one above is written by gamma and beta, or by nothing.
+    #[test]
+    fn batch_norm_ends_a_stream_and_writes_the_next() {
+        for (affine, backward) in
+            [(true, Backward::Exact), (true, Backward::FrozenStats), (false, Backward::Exact)]
+        {
+            let found = normalized(affine, backward);
+            let below = &found[0];
+            assert_eq!((layers(&below.writers), below.readers.len()), (vec![0], 0));
+            assert_eq!((below.normalizers.len(), below.normalizers[0].units), (1, 4));
+            assert_eq!(below.homogeneous, backward == Backward::Exact);
+            assert_eq!(found.len(), if affine { 2 } else { 1 });
+            if affine {
+                let above = &found[1];
+                assert_eq!((layers(&above.writers), layers(&above.readers)), (vec![1], vec![2]));
+                assert!(above.homogeneous && above.normalizers.is_empty());
+            }
+        }
+    }
+
+    /// h1 = W0 x; h2 = h1 + BN(W1 h1) without gamma and beta: nothing trained writes the second summand, so the sum does not balance.
+    #[test]
+    fn what_no_parameter_writes_opens_the_stream() {
+        let mut b = Builder::new(Shape::new(&[3]), DType::F64);
+        let h1 = b.layer(b.input(), Dense::new(3, 4, false, DType::F64));
+        let t = b.layer(h1, Dense::new(4, 4, false, DType::F64));
+        let t = b.layer(t, BatchNorm::new(4, false, Backward::Exact, DType::F64));
+        let h2 = b.add(&[t, h1]);
+        let out = b.layer(h2, Dense::new(4, 2, false, DType::F64));
         let found = streams(&b.finish(out));
         assert_eq!(found.iter().map(|s| s.homogeneous).collect::<Vec<_>>(), [false, true]);
-        assert_eq!((layers(&found[1].writers), layers(&found[1].readers)), (vec![1], vec![2]));
+        assert_eq!((layers(&found[0].writers), layers(&found[0].readers)), (vec![0], vec![1, 2]));
+        assert_eq!((layers(&found[1].writers), found[1].normalizers.len()), (vec![1], 1));
     }
 
     #[test]

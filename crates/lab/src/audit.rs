@@ -113,13 +113,14 @@ impl Sink for Memory<'_> {
 }
 
 /// Accounts as drawn and listed: name of the row, words for the key.
-const ACCOUNTS: [(&str, &str); 10] = [
+const ACCOUNTS: [(&str, &str); 11] = [
     ("writer", "writer: −½‖dW‖²"),
     ("reader", "reader: Bregman divergence"),
     ("decay", "optimizer: weight decay"),
     ("momentum", "optimizer: momentum"),
     ("adaptive", "optimizer: adaptive scaling"),
     ("clipping", "optimizer: clipping"),
+    ("eps", "eps of batch norm"),
     ("plasticity", "plasticity of B"),
     ("path", "path"),
     ("unwatched", "not watched"),
@@ -148,13 +149,13 @@ pub fn write(dir: &Path, spec: &RunSpec, done: &Audited) -> Result<Vec<PathBuf>,
 
 /// One line per layer.
 fn table(audit: &Audit) -> String {
-    let mut text = "layer,verdict,opening,closing,drift,exchanged_phi,exchanged_norm,reader,writer,decay,momentum,adaptive,clipping,plasticity,unwatched,path,residual\n".to_owned();
+    let mut text = "layer,verdict,opening,closing,drift,exchanged_phi,exchanged_norm,reader,writer,decay,momentum,adaptive,clipping,eps,plasticity,unwatched,path,residual\n".to_owned();
     for l in &audit.layers {
         let verdict = match l.verdict {
             Verdict::Closed => "closed",
             Verdict::Open { .. } => "open",
             Verdict::Undecided => "undecided",
-            Verdict::NoLaw => "no_law",
+            Verdict::NoLaw { .. } => "no_law",
         };
         let numbers = [
             l.opening,
@@ -168,6 +169,7 @@ fn table(audit: &Audit) -> String {
             l.momentum,
             l.adaptive,
             l.clipping,
+            l.eps,
             l.plasticity,
             l.unwatched,
             l.path,

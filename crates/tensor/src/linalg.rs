@@ -1,16 +1,22 @@
-//! Dense factorisations, taken from faer: what initialisers and the theory need, never in the training step.
+//! Dense factorisations, taken from faer: what initialisers, probes and the theory need, never in the training step. They run on one thread, since
+//! faer's own splitting depends on the number of threads and so would the bits.
 
 use crate::{DType, Element, Tensor};
 use faer::Mat;
 
+/// A matrix for faer, told to stay on this thread.
+fn to_mat(t: &Tensor) -> Mat<f64> {
+    faer::set_global_parallelism(faer::Par::Seq);
+    let (cols, values) = (t.cols(), t.to_f64_vec());
+    Mat::from_fn(t.rows(), cols, |r, c| values[r * cols + c])
+}
+
 /// Orthonormal rows (or columns, whichever are fewer) from a matrix by QR, with the signs of diag(R) removed so
 /// that a normal matrix gives the Haar distribution (Mezzadri 2007).
 pub fn orthonormal(a: &Tensor) -> Tensor {
-    let (rows, cols, values) = (a.rows(), a.cols(), a.to_f64_vec());
+    let (rows, cols, mat) = (a.rows(), a.cols(), to_mat(a));
     let tall = rows >= cols;
-    let at = |r: usize, c: usize| if tall { values[r * cols + c] } else { values[c * cols + r] };
-    let (m, n) = if tall { (rows, cols) } else { (cols, rows) };
-    let qr = Mat::from_fn(m, n, at).qr();
+    let qr = if tall { mat.qr() } else { mat.transpose().qr() };
     let (q, r) = (qr.compute_thin_Q(), qr.thin_R());
     let signed = |i: usize, j: usize| if r[(j, j)] < 0.0 { -q[(i, j)] } else { q[(i, j)] };
     let out: Vec<f64> = (0..rows * cols)
@@ -47,11 +53,6 @@ pub fn symmetric_eigen(a: &Tensor) -> (Vec<f64>, Tensor) {
     let values: Vec<f64> = (0..n).map(|i| eigen.S()[i]).collect();
     let vectors: Vec<f64> = (0..n * n).map(|i| eigen.U()[(i % n, i / n)]).collect();
     (values, Tensor::from_f64([n, n], &vectors, DType::F64))
-}
-
-fn to_mat(t: &Tensor) -> Mat<f64> {
-    let (cols, values) = (t.cols(), t.to_f64_vec());
-    Mat::from_fn(t.rows(), cols, |r, c| values[r * cols + c])
 }
 
 #[cfg(test)]
@@ -104,6 +105,19 @@ mod tests {
             }
         }
         assert!(values[0] < values[1] && values[1] < values[2]);
+    }
+
+    /// Sizes above faer's thresholds for splitting.
+    #[test]
+    fn bits_do_not_depend_on_threads() {
+        let a = Rng::new(5).normal_tensor([300, 320], 1.0, DType::F64);
+        let with = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                (singular_values(&a), orthonormal(&a).to_f64_vec(), pseudo_inverse_solve(&a, &a).to_f64_vec())
+            })
+        };
+        assert!(with(1) == with(3));
     }
 
     #[test]

@@ -109,15 +109,18 @@ fn layer_text(l: &LayerAudit) -> String {
     let verdict = match l.verdict {
         Verdict::Closed => "CLOSED".to_owned(),
         Verdict::Undecided => "NO STATEMENT: rounding is a fair part of what was exchanged".to_owned(),
-        Verdict::NoLaw => "NO LAW: the rule states no potential here".to_owned(),
+        Verdict::NoLaw { reason } => format!("NO LAW: {reason}"),
         Verdict::Open { step: Some(step), unit: Some(unit), account } => {
             format!("DOES NOT CLOSE: first at step {step}, layer {}, unit {unit}, account {account}", l.layer)
         }
         Verdict::Open { account, .. } => format!("DOES NOT CLOSE: {account} over the whole run"),
     };
     let mut text = format!("\nunits of layer {} (written by layer {}): {verdict}\n", l.layer, l.layer);
-    if l.verdict == Verdict::NoLaw {
+    if matches!(l.verdict, Verdict::NoLaw { .. }) {
         return text;
+    }
+    if l.normalized {
+        text += "  read by batch norm: P is -½‖W‖², which the rule's flow keeps up to eps; no Φ to exchange with\n";
     }
     let number = |x: f64| format!("{x:>+14.6e}");
     let percent = |x: f64| format!("{:>9.4} %", 100.0 * x);
@@ -138,6 +141,9 @@ fn layer_text(l: &LayerAudit) -> String {
         if x != 0.0 {
             rows.push(row(&format!("optimizer: {name}"), x, share(x)));
         }
+    }
+    if l.eps != 0.0 {
+        rows.push(row("eps of batch norm", l.eps, share(l.eps)));
     }
     if l.plasticity != 0.0 {
         rows.push(row("plasticity", l.plasticity, share(l.plasticity)));

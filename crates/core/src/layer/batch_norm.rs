@@ -11,9 +11,15 @@ dz = gamma / sqrt(var + eps) delta                                              
 ```
 
 the second taking the statistics for constants. gamma and beta are trained, but they carry no error that a rule could replace: every rule
-sends its error through this layer in this way. Not homogeneous in its input: with eps > 0 the balance identity reads
-<G[c,:], W[c,:]> = gamma_c G_gamma_c eps / (var_c + eps) for the weight below, and gamma G_gamma + beta G_beta = <G, M> of the
-reader. `aux` holds, in f64 and per channel, mean, 1 / sqrt(var + eps), and in training var.
+sends its error through this layer in this way. The output does not change with the scale of the input but for eps. With "exact", from
+sum dz = 0, z - mean = xhat sqrt(var + eps) and mean(xhat²) = var / (var + eps),
+
+```text
+sum dz z = gamma sum(delta xhat) eps / (var + eps)           [`Layer::balance`], with gamma = 1 where there is none
+```
+
+which is <G[c,:], W[c,:]> + g_b b of the weight below; and gamma G_gamma + beta G_beta = sum delta h = <G, M> of the reader above. `aux` holds, in
+f64 and per channel, mean, 1 / sqrt(var + eps), and in training var.
 */
 
 use super::{Description, Layer, Pass, Seen};
@@ -189,6 +195,20 @@ impl Layer for BatchNorm {
         false
     }
 
+    fn statistics(&self) -> Option<Backward> {
+        Some(self.backward)
+    }
+
+    fn balance(&self, seen: Seen<'_>, delta: &Tensor, out: &mut Vec<f64>, par: Par) {
+        let stats = Stats::of(seen.aux);
+        out.clear();
+        out.resize(self.channels(), 0.0);
+        ops::channel_dots(delta, seen.x, stats.mean, out, par);
+        for (k, v) in out.iter_mut().enumerate() {
+            *v *= self.gamma(k) * EPS * stats.inverse[k].powi(3);
+        }
+    }
+
     fn absorb(&mut self, seen: Seen<'_>) {
         let stats = Stats::of(seen.aux);
         let Some(variance) = stats.variance else { return };
@@ -210,7 +230,7 @@ impl Layer for BatchNorm {
         vec![("running_mean", &mut self.running_mean), ("running_var", &mut self.running_var)]
     }
 
-    /// gamma and beta act linearly, so units that they write obey the law; a reader with statistics does not.
+    /// gamma and beta act linearly on what they write; without them nothing trained writes the units above.
     fn homogeneous(&self) -> bool {
         self.affine.is_some()
     }

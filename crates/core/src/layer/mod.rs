@@ -150,6 +150,16 @@ pub trait Layer: Send + Sync {
         self.weight().is_some()
     }
 
+    /// For a layer that reads its input through statistics of the batch and not by a matrix (batch norm): how it sends the error back. The
+    /// units below end there; those above are its own.
+    fn statistics(&self) -> Option<batch_norm::Backward> {
+        None
+    }
+
+    /// For a layer with [`Layer::statistics`] that are differentiated: the sum of error at the input times input over examples and
+    /// positions, per channel, in closed form from `delta` at the output, parameters and statistics. `out` is made to fit.
+    fn balance(&self, _seen: Seen<'_>, _delta: &Tensor, _out: &mut Vec<f64>, _par: Par) {}
+
     /// Takes what the training pass left into the layer's own statistics, after the step.
     fn absorb(&mut self, _seen: Seen<'_>) {}
 

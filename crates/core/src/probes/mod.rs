@@ -32,7 +32,17 @@ macro_rules! probes {
         pub static PROBES: &[Entry<dyn Probe>] = &[$($module::ENTRY),*];
     };
 }
-probes!(accuracy, weight_angle, error_angle, update_angle, norms, dead_units, decomposition, aligned_units);
+probes!(
+    accuracy,
+    weight_angle,
+    error_angle,
+    update_angle,
+    effective_rank,
+    norms,
+    dead_units,
+    decomposition,
+    aligned_units
+);
 
 /// One measured number.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

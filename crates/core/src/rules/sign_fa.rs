@@ -2,7 +2,8 @@
 //!
 //! Liao, Leibo & Poggio, AAAI 2016; Xiao et al. 2018; Moskovitz et al. 2018. Conserved per hidden unit by the flow:
 //! c‖W_{l+1}[:,k]‖₁ − ½‖W_l[k,:]‖², with jumps at sign flips only. The scale c by name: `biotorch` √(2/(fan_in+fan_out));
-//! `xiao` 1/√fan_in (the dense layers of Xiao's code); or a number.
+//! `xiao` as in the code of Xiao et al., √(2/(height width C_out)) of a convolution's filters (their initial standard deviation there) and
+//! 1/√fan_in of a dense layer; or a number.
 
 use super::{Feedback, FeedbackInit, Potential, Rule, entrywise, non_negative, sweep_feedback};
 use crate::ConfigError;
@@ -16,7 +17,7 @@ pub(super) const ENTRY: Entry<dyn Rule> = Entry {
     summary: "Sign-FA: the error is carried by the signs of the forward weights times a constant.",
     formula: "δ_l = φ'(z_l) ∘ (c sign(W_{l+1})ᵀ δ_{l+1})",
     citation: "@inproceedings{liao2016, author={Liao, Qianli and Leibo, Joel Z. and Poggio, Tomaso}, title={How important is weight symmetry in backpropagation?}, booktitle={AAAI}, year={2016}}",
-    options: &[Opt { name: "scale", default: "\"biotorch\"", meaning: "c: \"biotorch\" √(2/(fan_in+fan_out)), \"xiao\" 1/√fan_in, or a number > 0" }],
+    options: &[Opt { name: "scale", default: "\"biotorch\"", meaning: "c: \"biotorch\" √(2/(fan_in+fan_out)); \"xiao\" √(2/(k·k·C_out)) for k x k filters and 1/√fan_in for dense layers; or a number >= 0" }],
     build: |table| {
         let scale = match table.get("scale") {
             None => Scale::Biotorch,
@@ -53,6 +54,8 @@ impl SignFa {
         let (fan_in, fan_out) = net.layer(node).fans();
         match self.scale {
             Scale::Biotorch => (2.0 / (fan_in + fan_out) as f64).sqrt(),
+            // fan_out of filters is height x width x C_out, whatever the groups.
+            Scale::Xiao if net.weight(node).shape().rank() == 4 => (2.0 / fan_out as f64).sqrt(),
             Scale::Xiao => (1.0 / fan_in as f64).sqrt(),
             Scale::Number(c) => c,
         }

@@ -4,18 +4,19 @@ The journal of one training step: what the step did to every hidden unit, as inn
 For the row k of a weight (and the bias b[k]) it holds ‖W‖² before and after, ‖dW‖², <W, G> and <W, R_i>; for the column k of a weight
 through which the error is carried by the gradient M of the rule's potential Phi it holds Phi before, after the update, and
 after the feedback weights have followed, the Bregman divergence of the update, <M, G>, ‖M‖² and <M, R_i>. dW is what the parameters really did,
-R_i what the optimizer says it did beside −eta G. Sums are taken while a row is in the cache; columns are summed block by block in a fixed order, so bits
+R_i what the optimizer says it did beside −eta G. For a layer that reads units through statistics it holds the layer's own balance. Sums are taken while a row is in the cache; columns are summed block by block in a fixed order, so bits
 do not depend on the number of threads. Nothing is judged here: that is `realign_theory::ledger`.
 */
 
 use super::gross;
 use super::watch::Watch;
 use crate::init::Feedback;
+use crate::layer::batch_norm::Backward;
 use crate::network::{Errors, Network, NodeId, Trace};
 use crate::optim::{At, Optimizer, PARTS};
 use crate::rules::{Potential, Rule};
-use crate::streams::{Stream, streams};
-use realign_tensor::{DType, Slice, Tensor, ops};
+use crate::streams::{Normalizer, Stream, normalizing, streams};
+use realign_tensor::{DType, Par, Slice, Tensor, ops};
 
 /// Sums over one row of a weight and its bias.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -81,10 +82,21 @@ pub struct LayerJournal {
     touched: bool,
 }
 
+/// Why a stream has no law.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoLaw {
+    /// The rule states no potential for a layer that reads the units.
+    Potential,
+    /// A layer reads the units through statistics that its backward pass takes for constants.
+    Statistics,
+}
+
 /// The journal of one step.
 pub struct Journal {
     /// By position among the weighted layers.
     pub layers: Vec<LayerJournal>,
+    /// [`crate::layer::Layer::balance`] of the layers that read through statistics, by their position among these; empty where no error came.
+    balances: Vec<Vec<f64>>,
     streams: Vec<Stream>,
     scratch: Vec<Scratch>,
     dtype: DType,
@@ -107,7 +119,8 @@ impl Journal {
             .collect();
         let cols = net.weighted().iter().map(|&n| net.weight(n).cols()).max().unwrap_or(0);
         let scratch = (0..threads).map(|_| Scratch::new(cols, net.dtype())).collect();
-        Journal { layers, streams, scratch, dtype: net.dtype() }
+        let balances = normalizing(net).map(|_| Vec::new()).collect();
+        Journal { layers, balances, streams, scratch, dtype: net.dtype() }
     }
 
     /// The hidden streams that the sums belong to.
@@ -115,9 +128,21 @@ impl Journal {
         &self.streams
     }
 
-    /// Whether every reader of a stream has a potential, so that the stream has a law.
-    pub fn lawful(&self, stream: &Stream) -> bool {
-        stream.readers.iter().all(|m| self.layers[m.layer].potential.is_some())
+    /// Whether a stream has a law: every reader has a potential or a balance of its own.
+    pub fn law(&self, stream: &Stream) -> Result<(), NoLaw> {
+        if stream.normalizers.iter().any(|n| n.backward != Backward::Exact) {
+            return Err(NoLaw::Statistics);
+        }
+        let all = stream.readers.iter().all(|m| self.layers[m.layer].potential.is_some());
+        if all { Ok(()) } else { Err(NoLaw::Potential) }
+    }
+
+    /// The balance of a layer that reads through statistics, for unit `k` of those it reads.
+    pub fn balance(&self, reader: &Normalizer, k: usize) -> f64 {
+        let channels = &self.balances[reader.index];
+        // A flattened image has several channels of the layer per unit.
+        let each = channels.len() / reader.units;
+        channels[k * each..(k + 1) * each].iter().sum()
     }
 
     /// Element type of training.
@@ -126,7 +151,13 @@ impl Journal {
     }
 
     /// Empties the sums, and notes what only the pass before the step knows.
-    pub(super) fn open(&mut self, net: &Network, trace: &Trace, errors: &Errors) {
+    pub(super) fn open(&mut self, net: &Network, trace: &Trace, errors: &Errors, par: Par) {
+        for ((node, _), balance) in normalizing(net).zip(&mut self.balances) {
+            match errors.delta(net, node) {
+                Some(delta) => net.layer(node).balance(trace.seen(net, node), delta, balance, par),
+                None => balance.clear(),
+            }
+        }
         for layer in &mut self.layers {
             layer.rows.fill(RowSums::default());
             layer.blocks.fill(0.0);
@@ -188,7 +219,7 @@ impl Journal {
 impl LayerJournal {
     fn new(net: &Network, rule: &dyn Rule, node: NodeId, writes: bool, read: usize) -> LayerJournal {
         let w = net.weight(node);
-        // A layer whose parameters carry no error (batch norm) reads without a potential.
+        // A layer whose parameters carry no error reads without a potential.
         let carries = read > 0 && net.layer(node).carried();
         let potential = carries.then(|| rule.potential(net, node)).flatten();
         let units = if potential.is_some() { read } else { 0 };

@@ -26,7 +26,7 @@ pub use directions::{Directions, Subject};
 pub use evaluate::{Evaluator, SplitScore};
 pub use finish::Final;
 pub use grads::Grads;
-pub use journal::{ColumnSums, Journal, LayerJournal, RowSums};
+pub use journal::{ColumnSums, Journal, LayerJournal, NoLaw, RowSums};
 pub use plan::{BatchSize, Length, Plan};
 
 use crate::checkpoint::Checkpoint;
@@ -368,7 +368,7 @@ impl Trainer {
             kept.unwrap_or_else(|| Journal::new(&self.net, self.rule.as_ref(), self.par.count()))
         });
         if let Some(journal) = &mut journal {
-            journal.open(&self.net, &self.trace, &self.errors);
+            journal.open(&self.net, &self.trace, &self.errors, self.par);
         }
         self.updater.step(
             self.step,

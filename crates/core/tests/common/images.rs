@@ -21,6 +21,7 @@ pub struct Images {
     pub loss: String,
     pub optimizer: String,
     pub feedback: String,
+    pub weight: String,
     pub input: Vec<usize>,
     pub classes: usize,
     pub dtype: DType,
@@ -43,6 +44,7 @@ impl Images {
             loss: "cross_entropy".into(),
             optimizer: "name = \"sgd\"".into(),
             feedback: "name = \"xavier_uniform\"".into(),
+            weight: "name = \"xavier_uniform\"".into(),
             input: vec![2, 8, 8],
             classes: 3,
             dtype: DType::F64,
@@ -72,11 +74,15 @@ impl Images {
     }
 
     pub fn trainer(&self) -> Trainer {
+        Trainer::new(self.setup()).unwrap()
+    }
+
+    pub fn setup(&self) -> Setup {
         let mut data = bundle(self.n, self.input.iter().product(), self.classes, self.seed);
         data.train.example_shape = Shape::new(&self.input);
         data.test = Some(data.train.clone());
         let probe = |(every, text): &(Every, String)| (*every, (self.build_probe)(table(text)).unwrap());
-        Trainer::new(Setup {
+        Setup {
             net: self.network(),
             rule: rules::build(table(&self.rule)).unwrap(),
             loss: loss::build(table(&format!("name = \"{}\"", self.loss))).unwrap(),
@@ -84,7 +90,7 @@ impl Images {
             lr: self.lr,
             schedule: optim::schedule(table("name = \"constant\"")).unwrap(),
             clip: Clip::None,
-            init: WeightInit::default(),
+            init: WeightInit::parse(Some(table(&self.weight)), None).unwrap(),
             feedback: FeedbackInit::parse(table(&self.feedback)).unwrap(),
             data,
             plan: Plan {
@@ -95,8 +101,7 @@ impl Images {
             probes: self.probes.iter().map(probe).collect(),
             seed: self.seed,
             par: self.par,
-        })
-        .unwrap()
+        }
     }
 
     /// Bytes of the checkpoint after so many steps.

@@ -21,7 +21,7 @@ const MARKERS: [Marker; 7] = [
 ];
 
 /// Accounts of the ledger, the frequent ones first: they get the colours of highest contrast. `optimizer` is the sum of its four parts.
-const ACCOUNTS: [&str; 11] = [
+const ACCOUNTS: [&str; 12] = [
     "reader",
     "writer",
     "decay",
@@ -33,6 +33,7 @@ const ACCOUNTS: [&str; 11] = [
     "residual",
     "unwatched",
     "optimizer",
+    "eps",
 ];
 
 /// A look.

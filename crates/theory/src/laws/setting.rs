@@ -75,6 +75,11 @@ impl Setting {
         if self.streams.is_empty() {
             return refuse("there are no hidden units between two weighted layers");
         }
+        if self.streams.iter().any(|s| !s.normalizers.is_empty()) {
+            return refuse(
+                "batch norm leaves eps to the scale of the rows below it: an account of the ledger, no law of the flow",
+            );
+        }
         match self.inhomogeneous.first() {
             Some(kind) => {
                 refuse(format!("{kind} is not positively homogeneous: h(a z) = a h(z) for a > 0 fails"))

@@ -7,9 +7,9 @@ audit names the first step, unit and account. An audit is made from the rows of 
 */
 
 use super::books::{Accounts, Opening};
-use super::probe::NAMES;
+use super::probe::{NAMES, NO_LAW};
 use realign::optim::PARTS;
-use realign::train::Row;
+use realign::train::{NoLaw, Row};
 use serde::Serialize;
 
 /// What the books of one stream say.
@@ -29,8 +29,11 @@ pub enum Verdict {
     },
     /// Rounding is a fair part of what was exchanged (steps lost to the training dtype): the books neither close nor stay open.
     Undecided,
-    /// The rule has no potential, so there is no law to audit.
-    NoLaw,
+    /// There is no law to audit.
+    NoLaw {
+        /// Why.
+        reason: &'static str,
+    },
 }
 
 /// The books of one hidden stream, named by the lowest layer that writes it.
@@ -40,6 +43,8 @@ pub struct LayerAudit {
     pub layer: usize,
     /// Whether the path must balance.
     pub homogeneous: bool,
+    /// Whether statistics (batch norm) read the units: then their part of P is −½‖W‖² alone, and there is no Phi to exchange with.
+    pub normalized: bool,
     /// P summed over units when the books were opened.
     pub opening: f64,
     /// P summed over units at the end.
@@ -70,6 +75,8 @@ pub struct LayerAudit {
     pub clipping: f64,
     /// Path account.
     pub path: f64,
+    /// Account of the eps of statistics that read the units (batch norm).
+    pub eps: f64,
     /// Plasticity account.
     pub plasticity: f64,
     /// Steps that were not watched.
@@ -106,7 +113,7 @@ impl Audit {
         numbers.sort_unstable();
         numbers.dedup();
         let layers: Vec<LayerAudit> = numbers.into_iter().map(|l| LayerAudit::from_rows(&last, l)).collect();
-        let lawful = || layers.iter().filter(|l| l.verdict != Verdict::NoLaw);
+        let lawful = || layers.iter().filter(|l| !matches!(l.verdict, Verdict::NoLaw { .. }));
         Audit { closed: lawful().count() > 0 && lawful().all(|l| l.verdict == Verdict::Closed), layers }
     }
 }
@@ -129,6 +136,7 @@ impl LayerAudit {
         LayerAudit {
             layer,
             homogeneous: get("homogeneous") == 1.0,
+            normalized: get("normalized") == 1.0,
             opening,
             closing: opening + a.drift(),
             exchanged_phi: a.phi.abs(),
@@ -144,12 +152,13 @@ impl LayerAudit {
             adaptive,
             clipping,
             path: a.path,
+            eps: a.eps,
             plasticity: a.plasticity,
             unwatched: a.unwatched,
             residual: a.residual,
             relative_residual: share(a.residual),
             relative_path: share(a.path),
-            verdict: verdict(get("lawful") == 1.0, first, &a, get("tolerance"), exchanged),
+            verdict: verdict(no_law(get("no_law")), first, &a, get("tolerance"), exchanged),
             causes: causes(&a),
         }
     }
@@ -158,9 +167,25 @@ impl LayerAudit {
 /// Share of the exchange above which a residual that rounding excuses leaves nothing to say.
 const BLUR: f64 = 0.01;
 
-fn verdict(lawful: bool, first: Option<Opening>, a: &Accounts, tolerance: f64, exchanged: f64) -> Verdict {
-    if !lawful {
-        return Verdict::NoLaw;
+/// The reason of a row `no_law` in words.
+fn no_law(code: f64) -> Option<&'static str> {
+    Some(match NO_LAW.get((code as usize).checked_sub(1)?)? {
+        NoLaw::Potential => "the rule states no potential here",
+        NoLaw::Statistics => {
+            "batch statistics read these units, and the backward pass takes them for constants (frozen_stats): neither a matrix nor the scale of the rows balances their update"
+        }
+    })
+}
+
+fn verdict(
+    no_law: Option<&'static str>,
+    first: Option<Opening>,
+    a: &Accounts,
+    tolerance: f64,
+    exchanged: f64,
+) -> Verdict {
+    if let Some(reason) = no_law {
+        return Verdict::NoLaw { reason };
     }
     let account = |path| if path { "path" } else { "residual" };
     match first {
@@ -180,6 +205,7 @@ fn causes(a: &Accounts) -> Vec<String> {
         ("finite steps of the reading weights", a.reader),
         // Within the allowance it is rounding and no cause.
         ("a path that is not homogeneous", if a.path_is_open() { a.path } else { 0.0 }),
+        ("eps of batch norm, which leaves a little to the scale of the rows below", a.eps),
         ("feedback weights that moved by themselves", a.plasticity),
         ("steps that were not watched", a.unwatched),
     ];

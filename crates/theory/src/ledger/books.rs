@@ -43,6 +43,8 @@ pub struct Accounts {
     pub optimizer: [f64; PARTS.len()],
     /// Imbalance of the path between writers and readers.
     pub path: f64,
+    /// What statistics that read the units leave to the scale of their writers: eps of batch norm.
+    pub eps: f64,
     /// Feedback weights that moved by themselves.
     pub plasticity: f64,
     /// Steps that were not watched.
@@ -65,7 +67,8 @@ impl Accounts {
 
     /// The drift that the accounts explain: all but path and residual.
     pub fn explained(&self) -> f64 {
-        self.reader + self.writer + self.optimizer.iter().sum::<f64>() + self.plasticity + self.unwatched
+        let optimizer = self.optimizer.iter().sum::<f64>();
+        self.reader + self.writer + optimizer + self.eps + self.plasticity + self.unwatched
     }
 
     /// Adds the accounts of later steps, or of other units.
@@ -89,6 +92,7 @@ impl Accounts {
             a,
             c,
             s.path,
+            t.eps,
             t.plasticity,
             t.unwatched,
             t.residual,
@@ -107,12 +111,13 @@ impl Accounts {
             writer: a[3],
             optimizer: [a[4], a[5], a[6], a[7]],
             path: a[8],
-            plasticity: a[9],
-            unwatched: a[10],
-            residual: a[11],
-            turnover: a[12],
-            allowance: a[13],
-            path_allowance: a[14],
+            eps: a[9],
+            plasticity: a[10],
+            unwatched: a[11],
+            residual: a[12],
+            turnover: a[13],
+            allowance: a[14],
+            path_allowance: a[15],
         }
     }
 }
@@ -133,12 +138,14 @@ pub fn step_of_unit(journal: &Journal, stream: &Stream, k: usize) -> StepOfUnit 
     let mut a = Accounts::default();
     let (mut phi, mut norm, mut rounding, mut summed, mut terms) = (0.0, 0.0, 0.0, 0.0, 0.0);
     let mut products = 0.0;
+    let mut lr = 0.0_f64;
     for m in stream.writers.iter().filter(|m| (m.first..m.first + m.units).contains(&k)) {
         let (layer, row) = (&journal.layers[m.layer], &journal.layers[m.layer].rows[k - m.first]);
         norm += 0.5 * row.before;
         a.norm += 0.5 * (row.after - row.before);
         a.writer -= 0.5 * row.moved;
         a.path += layer.lr * row.path;
+        lr = lr.max(layer.lr);
         a.optimizer.iter_mut().zip(row.parts).for_each(|(s, p)| *s -= p);
         let size = row.before.max(row.after);
         rounding += size / (layer.inputs as f64).sqrt();
@@ -160,6 +167,13 @@ pub fn step_of_unit(journal: &Journal, stream: &Stream, k: usize) -> StepOfUnit 
         terms += (layer.lr * column.path).abs()
             + column.bregman.abs()
             + column.parts.iter().map(|p| p.abs()).sum::<f64>();
+    }
+    for n in stream.normalizers.iter().filter(|n| (n.first..n.first + n.units).contains(&k)) {
+        // Known in closed form, so the rest of the path must still vanish.
+        let known = lr * journal.balance(n, k - n.first);
+        a.eps += known;
+        a.path -= known;
+        terms += known.abs();
     }
     a.residual = a.drift() - a.explained() - a.path;
     a.turnover = terms;

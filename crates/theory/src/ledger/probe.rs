@@ -8,14 +8,14 @@ use realign::probes::{Every, Probe, Rows, View};
 use realign::registry::{self, Entry, Opt};
 use realign::streams::Stream;
 use realign::tensor::{DType, Tensor};
-use realign::train::Journal;
+use realign::train::{Journal, NoLaw};
 use serde::Deserialize;
 
 /// Registry entry.
 pub const ENTRY: Entry<dyn Probe> = Entry {
     name: "ledger",
     summary: "Conservation ledger: every change of each unit's potential with its cause, in f64.",
-    formula: "ΔP = reader + writer + optimizer + path + plasticity + residual",
+    formula: "ΔP = reader + writer + optimizer + path + eps + plasticity + residual",
     citation: "@inproceedings{robertson2024, author={Robertson, Zachary and Koyejo, Oluwasanmi}, title={Implicit regularization in feedback alignment learning mechanisms for neural networks}, booktitle={ICML}, year={2024}}",
     options: &[
         Opt {
@@ -60,8 +60,8 @@ impl Default for Options {
 struct Kept {
     stream: Stream,
     books: Books,
-    /// Whether every reader has a potential.
-    lawful: bool,
+    /// Whether the stream has a law.
+    law: Result<(), NoLaw>,
 }
 
 struct Ledger {
@@ -77,8 +77,7 @@ impl Ledger {
         for (i, stream) in journal.streams().iter().enumerate() {
             let saved = self.saved.iter().find(|(name, _)| *name == format!("books.{i}"));
             let books = saved.map_or_else(|| Books::new(stream.units), |(_, t)| unpack(t));
-            let lawful = journal.lawful(stream);
-            self.streams.push(Kept { stream: stream.clone(), books, lawful });
+            self.streams.push(Kept { stream: stream.clone(), books, law: journal.law(stream) });
         }
         self.saved.clear();
     }
@@ -97,7 +96,7 @@ impl Probe for Ledger {
         if self.streams.is_empty() {
             self.open(journal);
         }
-        for kept in self.streams.iter_mut().filter(|k| k.lawful) {
+        for kept in self.streams.iter_mut().filter(|k| k.law.is_ok()) {
             kept.books.enter(step, journal, &kept.stream);
         }
     }
@@ -107,9 +106,14 @@ impl Probe for Ledger {
         for kept in &self.streams {
             let layer = kept.stream.writers[0].layer;
             let mut push = |name, value| out.layer(name, layer, value);
-            push("lawful", f64::from(u8::from(kept.lawful)));
+            push("normalized", f64::from(u8::from(!kept.stream.normalizers.is_empty())));
+            push("lawful", f64::from(u8::from(kept.law.is_ok())));
+            push(
+                "no_law",
+                NO_LAW.iter().position(|why| kept.law == Err(*why)).map_or(0.0, |i| 1.0 + i as f64),
+            );
             push("homogeneous", f64::from(u8::from(kept.stream.homogeneous)));
-            if !kept.lawful || kept.books.steps == 0 {
+            if kept.law.is_err() || kept.books.steps == 0 {
                 continue;
             }
             let sum = kept.books.sum();
@@ -141,6 +145,9 @@ impl Probe for Ledger {
     }
 }
 
+/// Numbers, from 1, of the reasons in the rows `no_law`.
+pub const NO_LAW: [NoLaw; 2] = [NoLaw::Potential, NoLaw::Statistics];
+
 /// Names of the rows, in the order of [`Accounts::to_array`].
 pub const NAMES: [&str; FIELDS] = [
     "phi",
@@ -152,6 +159,7 @@ pub const NAMES: [&str; FIELDS] = [
     "adaptive",
     "clipping",
     "path",
+    "eps",
     "plasticity",
     "unwatched",
     "residual",
