@@ -7,7 +7,7 @@ channels and are turned.
 use super::ConvShape;
 use super::frame::Frame;
 use super::kernel::{Isa, Offsets, Tile, accumulate};
-use super::turn::turn;
+use super::turn::{turn_in, turn_out};
 use crate::Par;
 use crate::ops::with_scratch;
 use std::ops::Range;
@@ -71,19 +71,6 @@ pub(super) fn forward(
             par.each_run(y, o, |n, y| job.example(y, &x[n * i..][..i], bias));
         });
     });
-}
-
-/// Turns rows x cols into lanes that may be wider than the rows; the rest is zero.
-pub(super) fn turn_in(
-    isa: Isa,
-    (dst, width): (&mut [f32], usize),
-    (src, src_row): (&[f32], usize),
-    [rows, cols]: [usize; 2],
-) {
-    if width > rows {
-        dst.fill(0.0);
-    }
-    turn(isa, (dst, width), (src, src_row), [rows, cols], None);
 }
 
 /// The frame of a group's input for a block of output rows, how many these are, and whether it must be copied at all.
@@ -180,7 +167,7 @@ impl Forward<'_> {
                     });
                     let y = &mut y[run.start * area + (rows.start + first) * width..];
                     let bias = bias.map(|b| &b[run.clone()]);
-                    turn(isa, (y, area), (tile, lanes), [count * width, run.len()], bias);
+                    turn_out(isa, (y, area), (tile, lanes), [count * width, run.len()], bias);
                 }
             });
         }

@@ -13,7 +13,7 @@ use super::ConvShape;
 use super::direct::{FRAME, PIXELS, padded, runs, with_offsets};
 use super::frame::Frame;
 use super::kernel::{Isa, Offsets, Tile, accumulate};
-use super::turn::turn;
+use super::turn::{turn, turn_out};
 use crate::Par;
 use crate::ops::{Accum, with_scratch};
 use std::ops::Range;
@@ -208,7 +208,7 @@ impl Back<'_> {
         let line = |i: usize| (i * window.stride + phase.at[0] - window.padding) * planes.size[1];
         if window.stride == 1 && self.accum == Accum::Replace {
             let dx = &mut dx[run.start * area + line(rows.start)..];
-            return turn(isa, (dx, area), (tile, lanes), [pixels, run.len()], None);
+            return turn_out(isa, (dx, area), (tile, lanes), [pixels, run.len()], None);
         }
         let left = phase.range[1].start * window.stride + phase.at[1] - window.padding;
         with_scratch(pixels * run.len(), |turned| {

@@ -6,10 +6,10 @@ input's frame. Pixels are taken in chunks, some output rows of one example or se
 second-level cache while all channels pass by. Examples fall into fixed parts, whose sums are added in order: bits follow from shapes alone.
 */
 
-use super::direct::{padded, runs, turn_in, with_offsets};
+use super::direct::{padded, runs, with_offsets};
 use super::frame::Frame;
 use super::kernel::{Isa, Offsets, Tile, accumulate};
-use super::turn::turn;
+use super::turn::{turn, turn_in};
 use super::{ConvShape, parts};
 use crate::Par;
 use crate::ops::{with_scratch, zip_each};

@@ -42,6 +42,14 @@ impl Frame {
 
     /// Copies lines `lines` of every plane of `src`, which may lie outside it.
     pub(super) fn fill(&self, dst: &mut [f32], src: &[f32], lines: Range<isize>) {
+        crate::ops::vectorize(
+            #[inline(always)]
+            || self.fill_lines(dst, src, lines.clone()),
+        );
+    }
+
+    #[inline(always)]
+    fn fill_lines(&self, dst: &mut [f32], src: &[f32], lines: Range<isize>) {
         let [height, width] = self.size;
         for p in 0..self.planes {
             let (dst, src) = (&mut dst[p * self.plane()..], &src[p * height * width..][..height * width]);
@@ -61,7 +69,7 @@ impl Frame {
             let (before, rest) = dst.split_at_mut(self.left.min(dst.len()));
             let (inside, after) = rest.split_at_mut(src.len().min(rest.len()));
             before.fill(0.0);
-            inside.copy_from_slice(&src[..inside.len()]);
+            copy(inside, &src[..inside.len()]);
             return after.fill(0.0);
         }
         for (k, part) in dst.chunks_exact_mut(self.part).enumerate() {
@@ -77,6 +85,14 @@ impl Frame {
             after.fill(0.0);
         }
     }
+}
+
+/// Lines are short: moving them by sixteens in place costs less than calling a routine made for long runs.
+#[inline(always)]
+fn copy(dst: &mut [f32], src: &[f32]) {
+    let ((dst, dst_rest), (src, src_rest)) = (dst.as_chunks_mut::<16>(), src.as_chunks::<16>());
+    dst.iter_mut().zip(src).for_each(|(d, s)| *d = *s);
+    dst_rest.iter_mut().zip(src_rest).for_each(|(d, s)| *d = *s);
 }
 
 #[cfg(test)]

@@ -2,6 +2,10 @@
 #![allow(unsafe_code)] // whole vectors through raw pointers; reaches are checked in `turn`
 
 use super::kernel::Isa;
+use crate::ops::with_scratch;
+
+/// Shortest rows that are worth a copy.
+const FAR: usize = 64;
 
 /// `dst[c, r] = src[r, c] (+ bias[c])` for r below `rows`, c below `cols`; rows of `src` and `dst` start every `src_row` and `dst_row` elements.
 ///
@@ -28,9 +32,17 @@ pub(super) fn turn(
     #[cfg(target_arch = "x86_64")]
     if isa == Isa::Avx512 {
         // SAFETY: an `Isa` is only handed out where the processor has it, and the reaches were just checked.
-        return unsafe {
-            turn512(dst.as_mut_ptr(), dst_row, src.as_ptr(), src_row, [rows, cols], bias.map(<[f32]>::as_ptr))
-        };
+        unsafe {
+            turn512(
+                dst.as_mut_ptr(),
+                dst_row,
+                src.as_ptr(),
+                src_row,
+                [rows, cols],
+                bias.map(<[f32]>::as_ptr),
+            );
+        }
+        return;
     }
     let _ = isa;
     super::super::vectorize(
@@ -43,6 +55,55 @@ pub(super) fn turn(
             }
         },
     );
+}
+
+/// [`turn`] into rows that lie far apart: sixteen at a time are made side by side in the cache and then copied, so that every row is
+/// written in one go. Strides of whole pages would otherwise have all rows fight for one set of the cache.
+pub(super) fn turn_out(
+    isa: Isa,
+    (dst, dst_row): (&mut [f32], usize),
+    (src, src_row): (&[f32], usize),
+    [rows, cols]: [usize; 2],
+    bias: Option<&[f32]>,
+) {
+    if rows < FAR {
+        return turn(isa, (dst, dst_row), (src, src_row), [rows, cols], bias);
+    }
+    let line = rows + 16;
+    with_scratch(16 * line, |stage| {
+        for c in (0..cols).step_by(16) {
+            let width = (cols - c).min(16);
+            turn(isa, (stage, line), (&src[c..], src_row), [rows, width], bias.map(|b| &b[c..]));
+            for (k, made) in stage.chunks_exact(line).enumerate().take(width) {
+                dst[(c + k) * dst_row..][..rows].copy_from_slice(&made[..rows]);
+            }
+        }
+    });
+}
+
+/// [`turn`] from rows that lie far apart into lines of `width` lanes, zero beyond the rows.
+pub(super) fn turn_in(
+    isa: Isa,
+    (dst, width): (&mut [f32], usize),
+    (src, src_row): (&[f32], usize),
+    [rows, cols]: [usize; 2],
+) {
+    if width > rows {
+        dst.fill(0.0);
+    }
+    if cols < FAR {
+        return turn(isa, (dst, width), (src, src_row), [rows, cols], None);
+    }
+    let line = cols + 16;
+    with_scratch(16 * line, |stage| {
+        for r in (0..rows).step_by(16) {
+            let height = (rows - r).min(16);
+            for (k, copy) in stage.chunks_exact_mut(line).enumerate().take(height) {
+                copy[..cols].copy_from_slice(&src[(r + k) * src_row..][..cols]);
+            }
+            turn(isa, (&mut dst[r..], width), (stage, line), [height, cols], None);
+        }
+    });
 }
 
 #[inline(always)]
@@ -152,18 +213,20 @@ mod tests {
     #[test]
     fn every_entry_finds_its_place_and_nothing_else_is_touched() {
         for isa in Isa::all() {
-            for (rows, cols) in [(1, 1), (16, 16), (8, 8), (3, 37), (33, 10), (17, 48), (30, 15)] {
+            for (rows, cols) in [(1, 1), (16, 16), (8, 8), (3, 37), (33, 10), (17, 48), (30, 15), (70, 33)] {
                 let (src_row, dst_row) = (cols + 3, rows + 2);
                 let src: Vec<f32> = (0..rows * src_row).map(|v| v as f32).collect();
                 let bias: Vec<f32> = (0..cols).map(|c| 0.25 * c as f32).collect();
                 for with in [None, Some(&bias[..])] {
-                    let mut out = vec![-1.0; cols * dst_row];
-                    turn(isa, (&mut out, dst_row), (&src, src_row), [rows, cols], with);
-                    for c in 0..cols {
-                        for r in 0..dst_row {
-                            let want = src.get(r * src_row + c).map(|v| v + with.map_or(0.0, |b| b[c]));
-                            let want = if r < rows { want.unwrap() } else { -1.0 };
-                            assert_eq!(out[c * dst_row + r], want, "{isa:?} {rows}x{cols} at {r},{c}");
+                    for turn in [turn, turn_out] {
+                        let mut out = vec![-1.0; cols * dst_row];
+                        turn(isa, (&mut out, dst_row), (&src, src_row), [rows, cols], with);
+                        for c in 0..cols {
+                            for r in 0..dst_row {
+                                let want = src.get(r * src_row + c).map(|v| v + with.map_or(0.0, |b| b[c]));
+                                let want = if r < rows { want.unwrap() } else { -1.0 };
+                                assert_eq!(out[c * dst_row + r], want, "{isa:?} {rows}x{cols} at {r},{c}");
+                            }
                         }
                     }
                 }
