@@ -254,8 +254,12 @@ impl Network {
                     layer.forward(&mut y, &mut aux, pass);
                 }
                 Op::Add => {
-                    y.copy_from(trace.value(self, node.inputs[0]));
-                    node.inputs[1..].iter().for_each(|&n| ops::add_assign(&mut y, trace.value(self, n)));
+                    let of = |n: usize| trace.value(self, node.inputs[n]);
+                    match node.inputs.len() {
+                        1 => y.copy_from(of(0)),
+                        _ => ops::add(&mut y, of(0), of(1)),
+                    }
+                    (2..node.inputs.len()).for_each(|n| ops::add_assign(&mut y, of(n)));
                 }
             }
             trace.slots[node.slot] = y;

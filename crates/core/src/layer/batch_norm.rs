@@ -151,8 +151,7 @@ impl Layer for BatchNorm {
             plain.fill(0.0);
             along.fill(0.0);
             if exact {
-                ops::channel_sums(delta, plain, par);
-                ops::channel_dots(delta, seen.x, stats.mean, along, par);
+                ops::channel_sums_and_dots(delta, seen.x, stats.mean, plain, along, par);
             }
             let of = |k: usize| {
                 let inverse = stats.inverse[k];

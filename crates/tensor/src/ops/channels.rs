@@ -6,9 +6,9 @@ threads. A tensor of examples x features is the case of one position per channel
 */
 
 use super::Accum;
-use super::reduce::fold;
+use super::reduce::fold_runs;
+use super::vectorize;
 use crate::{Element, Par, Tensor};
-use pulp::Arch;
 
 /// Positions of one channel of an example.
 #[track_caller]
@@ -17,17 +17,22 @@ fn area(x: &Tensor, channels: usize) -> usize {
     x.cols() / channels
 }
 
-/// Sums `f(a, b)` over examples and positions of every channel.
-fn sums(a: &Tensor, b: &Tensor, out: &mut [f64], par: Par, f: impl Fn(usize, f64, f64) -> f64 + Sync + Copy) {
-    assert_eq!(a.numel(), b.numel(), "channel sums: {:?} and {:?}", a.shape(), b.shape());
-    let (channels, area) = (out.len(), area(a, out.len()));
-    crate::dispatch!(a.dtype(), T => {
-        let (a, b) = (a.as_slice::<T>(), b.as_slice::<T>());
-        par.each_run(out, 1, |c, out| {
-            let planes = (c * area..a.len()).step_by(channels * area);
-            out[0] = planes.map(|at| fold(&a[at..at + area], &b[at..at + area], #[inline(always)] |x, y| f(c, x, y))).sum();
-        });
-    });
+/// Where channel c of example n lies among so many channels of `area` positions.
+fn plane<T>(x: &[T], n: usize, c: usize, channels: usize, area: usize) -> &[T] {
+    &x[(n * channels + c) * area..][..area]
+}
+
+/// N sums of `f(a, b)` over examples and positions of channel c.
+fn of_channel<T: Element, const N: usize>(
+    a: &[T],
+    b: &[T],
+    c: usize,
+    channels: usize,
+    area: usize,
+    f: impl Fn(f64, f64) -> [f64; N],
+) -> [f64; N] {
+    let examples = a.len() / (channels * area).max(1);
+    fold_runs(examples, |n| [a, b].map(|x| plane(x, n, c, channels, area)), f)
 }
 
 /// `out[c] = sum of a` over examples and positions of channel c.
@@ -36,45 +41,63 @@ fn sums(a: &Tensor, b: &Tensor, out: &mut [f64], par: Par, f: impl Fn(usize, f64
 /// If `out.len()` channels do not divide the features.
 #[track_caller]
 pub fn channel_sums(a: &Tensor, out: &mut [f64], par: Par) {
-    sums(
-        a,
-        a,
-        out,
-        par,
-        #[inline(always)]
-        |_, x, _| x,
-    );
+    let (channels, area) = (out.len(), area(a, out.len()));
+    crate::dispatch!(a.dtype(), T => {
+        let a = a.as_slice::<T>();
+        par.each_run(out, 1, |c, out| [out[0]] = of_channel(a, a, c, channels, area, #[inline(always)] |a, _| [a]));
+    });
 }
 
 /// `out[c] = sum of a (x - mean[c])` over examples and positions of channel c.
 #[track_caller]
 pub fn channel_dots(a: &Tensor, x: &Tensor, mean: &[f64], out: &mut [f64], par: Par) {
-    sums(
-        a,
-        x,
-        out,
-        par,
-        #[inline(always)]
-        |c, a, x| a * (x - mean[c]),
-    );
+    assert_eq!(a.numel(), x.numel(), "channel sums: {:?} and {:?}", a.shape(), x.shape());
+    let (channels, area) = (out.len(), area(a, out.len()));
+    crate::dispatch!(a.dtype(), T => {
+        let (a, x) = (a.as_slice::<T>(), x.as_slice::<T>());
+        par.each_run(out, 1, |c, out| {
+            let m = mean[c];
+            [out[0]] = of_channel(a, x, c, channels, area, #[inline(always)] |a, x| [a * (x - m)]);
+        });
+    });
 }
 
-/// Mean and (biased) variance of every channel over examples and positions, in two passes.
+/// `plain[c] = sum of a` and `along[c] = sum of a (x - mean[c])` in one reading.
+#[track_caller]
+pub fn channel_sums_and_dots(
+    a: &Tensor,
+    x: &Tensor,
+    mean: &[f64],
+    plain: &mut [f64],
+    along: &mut [f64],
+    par: Par,
+) {
+    assert_eq!(a.numel(), x.numel(), "channel sums: {:?} and {:?}", a.shape(), x.shape());
+    let (channels, area) = (mean.len(), area(a, mean.len()));
+    crate::dispatch!(a.dtype(), T => {
+        let (a, x) = (a.as_slice::<T>(), x.as_slice::<T>());
+        par.each_pair(plain, 1, along, 1, |c, plain, along| {
+            let m = mean[c];
+            [plain[0], along[0]] = of_channel(a, x, c, channels, area, #[inline(always)] |a, x| [a, a * (x - m)]);
+        });
+    });
+}
+
+/// Mean and (biased) variance of every channel over examples and positions, in two passes, channel by channel: the second finds the
+/// channel in the cache.
 #[track_caller]
 pub fn channel_moments(x: &Tensor, mean: &mut [f64], variance: &mut [f64], par: Par) {
-    let count = (x.rows() * area(x, mean.len())) as f64;
-    channel_sums(x, mean, par);
-    mean.iter_mut().for_each(|m| *m /= count);
-    let m = &*mean;
-    sums(
-        x,
-        x,
-        variance,
-        par,
-        #[inline(always)]
-        |c, x, _| (x - m[c]) * (x - m[c]),
-    );
-    variance.iter_mut().for_each(|v| *v /= count);
+    let (channels, area) = (mean.len(), area(x, mean.len()));
+    let count = (x.rows() * area) as f64;
+    crate::dispatch!(x.dtype(), T => {
+        let x = x.as_slice::<T>();
+        par.each_pair(mean, 1, variance, 1, |c, mean, variance| {
+            let [sum] = of_channel(x, x, c, channels, area, #[inline(always)] |x, _| [x]);
+            let m = sum / count;
+            let [squares] = of_channel(x, x, c, channels, area, #[inline(always)] |x, _| [(x - m) * (x - m)]);
+            (mean[0], variance[0]) = (m, squares / count);
+        });
+    });
 }
 
 /// `y = scale (x - mean) + shift` with `of(c) = [mean, scale, shift]`.
@@ -93,7 +116,7 @@ pub fn channel_map(
         par.each_run(y.as_mut_slice::<T>(), area, |i, y| {
             let [mean, scale, shift] = of(i % channels).map(T::of);
             let x = &x[i * area..][..area];
-            Arch::new().dispatch(#[inline(always)] || {
+            vectorize(#[inline(always)] || {
                 y.iter_mut().zip(x).for_each(|(y, &x)| *y = (x - mean) * scale + shift);
             });
         });
@@ -123,7 +146,7 @@ pub fn add_linear(
             let [a, s, t, mean] = of(i % channels).map(T::of);
             let (x, delta) = (&x[i * area..][..area], &delta[i * area..][..area]);
             let keep = accum == Accum::Add;
-            Arch::new().dispatch(#[inline(always)] || {
+            vectorize(#[inline(always)] || {
                 for ((dx, &d), &x) in dx.iter_mut().zip(delta).zip(x) {
                     let new = a * (d - s - t * (x - mean));
                     *dx = if keep { *dx + new } else { new };
@@ -153,11 +176,16 @@ mod tests {
             channel_sums(&a, &mut s, par);
             channel_moments(&x, &mut m, &mut v, par);
             channel_dots(&a, &x, &m, &mut d, par);
+            let mut both = [[0.0; 3]; 2];
+            let [plain, along] = &mut both;
+            channel_sums_and_dots(&a, &x, &m, plain, along, par);
             for c in 0..channels {
                 let mean = naive(c, &|_, x| x) / (n * area) as f64;
                 assert!((s[c] - naive(c, &|a, _| a)).abs() < 1e-12);
                 assert!((m[c] - mean).abs() < 1e-13);
                 assert!((d[c] - naive(c, &|a, x| a * (x - mean))).abs() < 1e-12);
+                // One reading has the bits of two.
+                assert_eq!((both[0][c], both[1][c]), (s[c], d[c]));
                 assert!((v[c] - naive(c, &|_, x| (x - mean).powi(2)) / (n * area) as f64).abs() < 1e-12);
             }
         }

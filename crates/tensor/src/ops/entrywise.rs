@@ -93,6 +93,22 @@ binary!(
     /// `y = y + x`
     add_assign, (), |v, u, T| v + u
 );
+/// `y = a + b`
+#[track_caller]
+pub fn add(y: &mut Tensor, a: &Tensor, b: &Tensor) {
+    assert!(
+        y.numel() == a.numel() && a.numel() == b.numel(),
+        "add: {:?} = {:?} + {:?}",
+        y.shape(),
+        a.shape(),
+        b.shape()
+    );
+    crate::dispatch!(y.dtype(), T => {
+        let (y, a, b) = (y.as_mut_slice::<T>(), a.as_slice::<T>(), b.as_slice::<T>());
+        vectorize(#[inline(always)] || y.iter_mut().zip(a).zip(b).for_each(|((y, &a), &b)| *y = a + b));
+    });
+}
+
 binary!(
     /// `y = y * x`, entry by entry.
     mul_assign, (), |v, u, T| v * u

@@ -1,7 +1,7 @@
 //! Pooling over sliding windows of every channel: the largest entry, or the mean with padding counted as zeros (PyTorch's
 //! default). The maximum remembers which input it took: its index in the plane, exact in f32 up to 16 million pixels.
 
-use super::{Accum, Planes};
+use super::{Accum, Planes, vectorize};
 use crate::{Element, Par, Tensor};
 
 #[track_caller]
@@ -31,6 +31,12 @@ pub fn max_pool(y: &mut Tensor, arg: &mut Tensor, x: &Tensor, p: &Planes, par: P
 }
 
 fn max_plane<T: Element>(y: &mut [T], arg: &mut [T], x: &[T], p: &Planes) {
+    if p.window.padding == 0 {
+        return vectorize(
+            #[inline(always)]
+            || max_inside(y, arg, x, p),
+        );
+    }
     let ([_, out], width) = (p.out(), p.size[1]);
     for (i, (y, arg)) in y.chunks_exact_mut(out).zip(arg.chunks_exact_mut(out)).enumerate() {
         let (top, rows) = p.taps(0, i);
@@ -47,6 +53,63 @@ fn max_plane<T: Element>(y: &mut [T], arg: &mut [T], x: &[T], p: &Planes) {
             }
             (*y, *arg) = (best, T::of(at as f64));
         }
+    }
+}
+
+/// Outputs that are compared side by side.
+const SIDE: usize = 8;
+
+/// Without padding every tap is inside: tap by tap for several neighbours at once.
+#[inline(always)]
+fn max_inside<T: Element>(y: &mut [T], arg: &mut [T], x: &[T], p: &Planes) {
+    let ([_, out], width, stride, [kh, kw]) = (p.out(), p.size[1], p.window.stride, p.window.kernel);
+    for first in (0..out).step_by(SIDE) {
+        let (n, left) = (SIDE.min(out - first), first * stride);
+        let starts: [T; SIDE] = std::array::from_fn(
+            #[inline(always)]
+            |l| T::of((left + l * stride) as f64),
+        );
+        for (i, (y, arg)) in y.chunks_exact_mut(out).zip(arg.chunks_exact_mut(out)).enumerate() {
+            // Below zero: nothing found yet.
+            let (mut best, mut at) = ([T::of(f64::NEG_INFINITY); SIDE], [T::of(-1.0); SIDE]);
+            for u in 0..kh {
+                let line = (i * stride + u) * width;
+                for v in 0..kw {
+                    let x = pick(&x[line + v + left..line + width], stride, n);
+                    take(&mut best, &mut at, &x, &starts, T::of((line + v) as f64));
+                }
+            }
+            y[first..first + n].copy_from_slice(&best[..n]);
+            arg[first..first + n].copy_from_slice(&at[..n]);
+        }
+    }
+}
+
+/// Every `stride`-th entry, `n` of them; strides 1 and 2 in a form that compiles to vectors.
+#[inline(always)]
+fn pick<T: Element>(x: &[T], stride: usize, n: usize) -> [T; SIDE] {
+    match (stride, x.first_chunk::<SIDE>(), x.first_chunk::<{ 2 * SIDE }>()) {
+        (1, Some(x), _) => *x,
+        (2, _, Some(x)) => std::array::from_fn(
+            #[inline(always)]
+            |l| x[2 * l],
+        ),
+        _ => {
+            let mut some = [T::default(); SIDE];
+            some[..n].iter_mut().zip(x.iter().step_by(stride)).for_each(|(s, x)| *s = *x);
+            some
+        }
+    }
+}
+
+/// Takes every value that is larger than what was found so far, or NaN. No short circuits: a branch would keep the loop from vectors.
+#[inline(always)]
+#[allow(clippy::eq_op)] // what differs from itself is NaN
+fn take<T: Element>(best: &mut [T; SIDE], at: &mut [T; SIDE], x: &[T; SIDE], starts: &[T; SIDE], base: T) {
+    for l in 0..SIDE {
+        let larger = (x[l] > best[l]) | (at[l] < T::default()) | (x[l] != x[l]);
+        best[l] = if larger { x[l] } else { best[l] };
+        at[l] = if larger { starts[l] + base } else { at[l] };
     }
 }
 
@@ -128,6 +191,53 @@ fn each_line(p: &Planes, mut f: impl FnMut(usize, &mut dyn Iterator<Item = std::
                     .filter(|_| !columns.is_empty())
                     .map(|u| line(u) + at(columns.start)..line(u) + at(columns.start) + columns.len()),
             );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::Window;
+    use crate::{DType, Rng};
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, rng_seed: proptest::test_runner::RngSeed::Fixed(1), failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Against the definition, on few different values, so that there are ties: the first in row order is taken.
+        #[test]
+        fn the_first_of_the_largest_is_taken(
+            height in 1usize..20, width in 1usize..40, kh in 1usize..5, kw in 1usize..5, stride in 1usize..4, padding in 0usize..3, seed in 0u64..1000, wide: bool
+        ) {
+            let window = Window { kernel: [kh, kw], stride, padding: padding.min(kh.min(kw) / 2) };
+            let planes = Planes::new(2, [height, width], window);
+            prop_assume!(planes.is_ok());
+            let (p, dtype) = (planes.unwrap(), if wide { DType::F64 } else { DType::F32 });
+            let mut rng = Rng::new(seed);
+            let values: Vec<f64> = (0..3 * 2 * p.area()).map(|_| if rng.below(9) == 0 { f64::NEG_INFINITY } else { rng.below(4) as f64 }).collect();
+            let x = Tensor::from_f64([3, 2 * p.area()], &values, dtype);
+            let mut y = Tensor::zeros([3, 2 * p.out_area()], dtype);
+            let mut arg = y.zeros_like();
+            max_pool(&mut y, &mut arg, &x, &p, Par::Threads(2));
+            let [h, w] = p.out();
+            for plane in 0..6 {
+                for o in 0..h * w {
+                    let (mut best, mut at) = (f64::NEG_INFINITY, None);
+                    for k in 0..kh * kw {
+                        let row = (o / w * stride + k / kw).wrapping_sub(window.padding);
+                        let col = (o % w * stride + k % kw).wrapping_sub(window.padding);
+                        if row < height && col < width {
+                            let v = values[plane * p.area() + row * width + col];
+                            if v > best || at.is_none() {
+                                (best, at) = (v, Some(row * width + col));
+                            }
+                        }
+                    }
+                    let got = (y.at(plane * h * w + o), arg.at(plane * h * w + o));
+                    prop_assert_eq!(got, (best, at.unwrap() as f64), "plane {} output {}", plane, o);
+                }
+            }
         }
     }
 }

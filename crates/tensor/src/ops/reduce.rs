@@ -7,33 +7,94 @@ everywhere, and the error grows with n/8 instead of n.
 
 use super::vectorize;
 use crate::{Element, Slice, SliceMut, Tensor};
-use pulp::Arch;
 
 const LANES: usize = 8;
 
+/// Runs that are summed side by side.
+const SIDE: usize = 2;
+
+/// Sums of `f` over P pairs of runs of one length, side by side: each alone is one chain of additions per lane, which waits for itself.
 #[inline(always)]
-fn lanes<T: Element>(a: &[T], b: &[T], f: impl Fn(f64, f64) -> f64) -> f64 {
-    let mut acc = [0.0f64; LANES];
-    let (a8, a_tail) = a.as_chunks::<LANES>();
-    let (b8, b_tail) = b.as_chunks::<LANES>();
-    for (x, y) in a8.iter().zip(b8) {
-        for l in 0..LANES {
-            acc[l] += f(x[l].to_f64(), y[l].to_f64());
+fn lanes<T: Element, const P: usize, const N: usize>(
+    a: [&[T]; P],
+    b: [&[T]; P],
+    f: impl Fn(f64, f64) -> [f64; N],
+) -> [[f64; N]; P] {
+    let mut acc = [[[0.0f64; LANES]; N]; P];
+    let (a8, b8) = (a.map(|a| a.as_chunks::<LANES>().0), b.map(|b| b.as_chunks::<LANES>().0));
+    for k in 0..a8[0].len() {
+        for p in 0..P {
+            for l in 0..LANES {
+                let v = f(a8[p][k][l].to_f64(), b8[p][k][l].to_f64());
+                for n in 0..N {
+                    acc[p][n][l] += v[n];
+                }
+            }
         }
     }
-    let mut tail = 0.0;
-    for (x, y) in a_tail.iter().zip(b_tail) {
-        tail += f(x.to_f64(), y.to_f64());
+    let whole = |a: [f64; LANES]| ((a[0] + a[4]) + (a[1] + a[5])) + ((a[2] + a[6]) + (a[3] + a[7]));
+    let mut sums = [[0.0; N]; P];
+    for p in 0..P {
+        let mut tail = [0.0; N];
+        for (x, y) in a[p].as_chunks::<LANES>().1.iter().zip(b[p].as_chunks::<LANES>().1) {
+            let v = f(x.to_f64(), y.to_f64());
+            for n in 0..N {
+                tail[n] += v[n];
+            }
+        }
+        for n in 0..N {
+            sums[p][n] = whole(acc[p][n]) + tail[n];
+        }
     }
-    ((acc[0] + acc[4]) + (acc[1] + acc[5])) + ((acc[2] + acc[6]) + (acc[3] + acc[7])) + tail
+    sums
 }
 
 /// Sum of `f(a[i], b[i])` in f64. `f` should be `#[inline(always)]`.
 pub(crate) fn fold<T: Element>(a: &[T], b: &[T], f: impl Fn(f64, f64) -> f64) -> f64 {
-    Arch::new().dispatch(
+    let mut sum = [[0.0]];
+    vectorize(
         #[inline(always)]
-        || lanes(a, b, &f),
-    )
+        || {
+            sum = lanes(
+                [a],
+                [b],
+                #[inline(always)]
+                |x, y| [f(x, y)],
+            );
+        },
+    );
+    sum[0][0]
+}
+
+/// Adds up N sums over many pairs of runs of one length, in order, each with the bits of [`fold`]: `run(i)` is pair i of `count`.
+pub(crate) fn fold_runs<'a, T: Element, const N: usize>(
+    count: usize,
+    run: impl Fn(usize) -> [&'a [T]; 2],
+    f: impl Fn(f64, f64) -> [f64; N],
+) -> [f64; N] {
+    let mut total = [0.0; N];
+    vectorize(
+        #[inline(always)]
+        || {
+            let whole = count / SIDE * SIDE;
+            for i in (0..whole).step_by(SIDE) {
+                let runs: [_; SIDE] = std::array::from_fn(|p| run(i + p));
+                add_up(&mut total, &lanes(runs.map(|r| r[0]), runs.map(|r| r[1]), &f));
+            }
+            for i in whole..count {
+                let [a, b] = run(i);
+                add_up(&mut total, &lanes([a], [b], &f));
+            }
+        },
+    );
+    total
+}
+
+#[inline(always)]
+fn add_up<const N: usize>(total: &mut [f64; N], sums: &[[f64; N]]) {
+    for s in sums {
+        (0..N).for_each(|n| total[n] += s[n]);
+    }
 }
 
 /// Inner product of two slices in f64.
@@ -81,7 +142,7 @@ pub fn dot_cols(a: &Tensor, b: &Tensor, out: &mut [f64]) {
     let cols = a.cols().max(1);
     crate::dispatch!(a.dtype(), T => {
         for (x, y) in a.as_slice::<T>().chunks(cols).zip(b.as_slice::<T>().chunks(cols)) {
-            Arch::new().dispatch(#[inline(always)] || {
+            vectorize(#[inline(always)] || {
                 for ((o, u), v) in out.iter_mut().zip(x).zip(y) {
                     *o += u.to_f64() * v.to_f64();
                 }
@@ -95,7 +156,7 @@ pub fn row_sums(a: &Tensor, out: &mut [f64]) {
     let cols = a.cols().max(1);
     crate::dispatch!(a.dtype(), T => {
         for (o, x) in out.iter_mut().zip(a.as_slice::<T>().chunks(cols)) {
-            *o = lanes(x, x, #[inline(always)] |v, _| v);
+            *o = fold(x, x, #[inline(always)] |v, _| v);
         }
     });
 }
@@ -109,7 +170,7 @@ pub fn col_sums(a: &Tensor, out: &mut Tensor) {
         let o = out.as_mut_slice::<T>();
         o.fill(T::of(0.0));
         for x in a.as_slice::<T>().chunks(cols) {
-            Arch::new().dispatch(#[inline(always)] || o.iter_mut().zip(x).for_each(|(s, &v)| *s += v));
+            vectorize(#[inline(always)] || o.iter_mut().zip(x).for_each(|(s, &v)| *s += v));
         }
     });
 }

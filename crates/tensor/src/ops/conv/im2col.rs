@@ -1,94 +1,21 @@
 /*!
-Convolution as products with column matrices (im2col; Chellapilla, Puri & Simard 2006).
+Convolution as products with column matrices (im2col; Chellapilla, Puri & Simard 2006), for what the direct kernels do not serve: f64, processors
+without their instructions, windows of one pixel.
 
-Images are examples x channels x height x width, filters outputs x channels/groups x kernel height x kernel width, as in
-PyTorch; what is called convolution is the cross-correlation
-
-```text
-y[o, i, j] = b[o] + sum over c, u, v of w[o, c, u, v] x[c, i s + u - p, j s + v - p],
-```
-
-zero outside the image. For a block of output rows the taps of every output pixel are copied into a column matrix
-(c u v) x (i j), which stays in the cache; then y = w col, dcol = w' delta scattered back, G = delta col'. Blocks and the groups of examples
-that share a partial sum follow from shapes alone, so the bits do not depend on the number of threads.
+For a block of output rows the taps of every output pixel are copied into a column matrix (c u v) x (i j), which stays in
+the cache; then y = w col, dcol = w' delta scattered back, G = delta col'. Blocks and the groups of examples that share a partial sum follow from
+shapes alone, so the bits do not depend on the number of threads.
 */
 
-use super::scratch::with_scratch;
-use super::{Accum, MatMut, MatRef, Planes, Window, gemm};
-use crate::{Element, Par, SliceMut, Tensor};
+use super::{ConvShape, parts};
+use crate::ops::{Accum, MatMut, MatRef, Window, gemm, with_scratch, zip_each};
+use crate::{Element, Par};
 use std::ops::Range;
 
 /// Elements of one column matrix: it shares the second-level cache with the product's own buffers.
 const COLUMNS: usize = 48 * 1024;
-/// Elements of all partial sums of one update direction.
-const PARTIALS: usize = 1 << 19;
-/// Most groups of examples summed side by side.
-const PARTS: usize = 8;
-
-/// Geometry of a convolution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConvShape {
-    planes: Planes,
-    outputs: usize,
-    groups: usize,
-}
 
 impl ConvShape {
-    /// Checks that everything fits.
-    ///
-    /// # Errors
-    /// If the kernel does not fit into the image, or `groups` does not divide the channels at both ends.
-    pub fn new(
-        channels: usize,
-        size: [usize; 2],
-        outputs: usize,
-        window: Window,
-        groups: usize,
-    ) -> Result<Self, String> {
-        let planes = Planes::new(channels, size, window)?;
-        let divides = |n: usize| groups > 0 && n.is_multiple_of(groups);
-        if outputs == 0 || !divides(channels) || !divides(outputs) {
-            return Err(format!(
-                "groups must divide channels ({channels}) and outputs ({outputs}), got {groups}"
-            ));
-        }
-        Ok(ConvShape { planes, outputs, groups })
-    }
-
-    /// Input planes and window.
-    pub fn planes(&self) -> &Planes {
-        &self.planes
-    }
-
-    /// Output channels.
-    pub fn outputs(&self) -> usize {
-        self.outputs
-    }
-
-    /// Groups.
-    pub fn groups(&self) -> usize {
-        self.groups
-    }
-
-    /// Shape of the filters.
-    pub fn weight(&self) -> [usize; 4] {
-        let [h, w] = self.planes.window.kernel;
-        [self.outputs, self.planes.channels / self.groups, h, w]
-    }
-
-    /// Taps of one output: channels/groups x kernel height x kernel width.
-    fn taps(&self) -> usize {
-        self.weight()[1..].iter().product()
-    }
-
-    fn in_len(&self) -> usize {
-        self.planes.channels * self.planes.area()
-    }
-
-    fn out_len(&self) -> usize {
-        self.outputs * self.planes.out_area()
-    }
-
     /// Output rows of one column matrix.
     fn rows(&self) -> usize {
         let [height, width] = self.planes.out();
@@ -98,19 +25,6 @@ impl ConvShape {
     /// A window that is the pixel itself: the image is its own column matrix.
     fn pointwise(&self) -> bool {
         self.planes.window == Window::square(1, 1, 0)
-    }
-
-    #[track_caller]
-    fn check(&self, what: &str, x: &Tensor, y: &Tensor, weight_len: usize) {
-        assert!(
-            x.cols() == self.in_len()
-                && y.cols() == self.out_len()
-                && x.rows() == y.rows()
-                && weight_len == self.outputs * self.taps(),
-            "{what}: images {:?}, outputs {:?}, {weight_len} filter taps for {self:?}",
-            x.shape(),
-            y.shape()
-        );
     }
 
     /// Walks groups and blocks of output rows of one example, with room for the column matrix of a block.
@@ -129,11 +43,6 @@ impl ConvShape {
             }
         });
     }
-
-    /// Input elements of one group.
-    fn group_in(&self) -> usize {
-        self.in_len() / self.groups
-    }
 }
 
 /// Some output rows of one group.
@@ -145,17 +54,16 @@ struct Block {
 }
 
 /// `y = w * x + bias` for every example.
-///
-/// # Panics
-/// If a tensor does not fit `shape`.
-#[track_caller]
-pub fn conv2d(y: &mut Tensor, x: &Tensor, w: &Tensor, bias: Option<&Tensor>, shape: &ConvShape, par: Par) {
-    shape.check("conv2d", x, y, w.numel());
-    crate::dispatch!(x.dtype(), T => {
-        let (x, w, bias) = (x.as_slice::<T>(), w.as_slice::<T>(), bias.map(Tensor::as_slice::<T>));
-        let (i, o) = (shape.in_len(), shape.out_len());
-        par.each_run(y.as_mut_slice::<T>(), o, |n, y| forward_one(y, &x[n * i..][..i], w, bias, shape));
-    });
+pub(super) fn forward<T: Element>(
+    y: &mut [T],
+    x: &[T],
+    w: &[T],
+    bias: Option<&[T]>,
+    s: &ConvShape,
+    par: Par,
+) {
+    let (i, o) = (s.in_len(), s.out_len());
+    par.each_run(y, o, |n, y| forward_one(y, &x[n * i..][..i], w, bias, s));
 }
 
 fn forward_one<T: Element>(y: &mut [T], x: &[T], w: &[T], bias: Option<&[T]>, s: &ConvShape) {
@@ -183,22 +91,14 @@ fn forward_one<T: Element>(y: &mut [T], x: &[T], w: &[T], bias: Option<&[T]>, s:
     });
 }
 
-/// The error at the input, carried by `w`: every tap sends its output's error back to the pixel that it read.
-///
-/// # Panics
-/// If a tensor does not fit `shape`.
-#[track_caller]
-pub fn conv2d_back(dx: &mut Tensor, accum: Accum, delta: &Tensor, w: &Tensor, shape: &ConvShape, par: Par) {
-    shape.check("conv2d_back", dx, delta, w.numel());
-    crate::dispatch!(delta.dtype(), T => {
-        let (delta, w) = (delta.as_slice::<T>(), w.as_slice::<T>());
-        let (i, o) = (shape.in_len(), shape.out_len());
-        par.each_run(dx.as_mut_slice::<T>(), i, |n, dx| {
-            if accum == Accum::Replace {
-                dx.fill(T::default());
-            }
-            back_one(dx, &delta[n * o..][..o], w, shape);
-        });
+/// The error at the input, carried by `w`.
+pub(super) fn back<T: Element>(dx: &mut [T], accum: Accum, delta: &[T], w: &[T], s: &ConvShape, par: Par) {
+    let (i, o) = (s.in_len(), s.out_len());
+    par.each_run(dx, i, |n, dx| {
+        if accum == Accum::Replace {
+            dx.fill(T::default());
+        }
+        back_one(dx, &delta[n * o..][..o], w, s);
     });
 }
 
@@ -218,31 +118,8 @@ fn back_one<T: Element>(dx: &mut [T], delta: &[T], w: &[T], s: &ConvShape) {
     });
 }
 
-/// Rows `rows` of the update direction, G = sum over examples and pixels of delta x', into `g` (rows.len() x taps).
-///
-/// # Panics
-/// If a tensor does not fit `shape`.
-#[track_caller]
-pub fn conv2d_weight_grad(
-    g: SliceMut<'_>,
-    delta: &Tensor,
-    x: &Tensor,
-    rows: Range<usize>,
-    shape: &ConvShape,
-    par: Par,
-) {
-    shape.check("conv2d_weight_grad", x, delta, shape.outputs * shape.taps());
-    assert!(
-        rows.end <= shape.outputs && g.len() == rows.len() * shape.taps(),
-        "conv2d_weight_grad: rows {rows:?} into {}",
-        g.len()
-    );
-    crate::dispatch!(x.dtype(), T => {
-        weight_grad(g.get::<T>(), delta.as_slice(), x.as_slice(), (x.rows(), rows), shape, par);
-    });
-}
-
-fn weight_grad<T: Element>(
+/// Rows `rows` of G into `g`.
+pub(super) fn weight_grad<T: Element>(
     g: &mut [T],
     delta: &[T],
     x: &[T],
@@ -250,7 +127,7 @@ fn weight_grad<T: Element>(
     s: &ConvShape,
     par: Par,
 ) {
-    let parts = (PARTIALS / g.len().max(1)).clamp(1, PARTS).min(examples.max(1));
+    let parts = parts(g.len(), examples);
     let (i, o) = (s.in_len(), s.out_len());
     let sum = |part: usize, g: &mut [T], par: Par| {
         g.fill(T::default());
@@ -265,7 +142,7 @@ fn weight_grad<T: Element>(
         par.each_run(partial, g.len(), |part, g| sum(part, g, Par::Seq));
         g.copy_from_slice(&partial[..g.len()]);
         for more in partial.chunks_exact(g.len()).skip(1) {
-            super::zip_each(
+            zip_each(
                 g,
                 more,
                 #[inline(always)]

@@ -1,0 +1,175 @@
+/*!
+Realign's side of `benches/peers`: keeps training runs open and times steps of them on request, so that another program can
+be timed in turns with it. Not meant to be started by hand.
+
+One JSON object per line on standard input, one per line back: `{"open": {...}}` makes a run and writes its initial parameters, feedback weights and the
+batch (`x`, `labels`) as safetensors, so that the peer starts from the same numbers; `{"run": id, "steps": n}` makes n steps and answers their
+losses, wall time and processor time of the whole process; `{"close": id}` forgets the run. Every step sees the same batch.
+*/
+#![allow(missing_docs)]
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+use common::{bundle, table};
+use realign::data::{Bundle, Features};
+use realign::init::{FeedbackInit, WeightInit};
+use realign::layer::{Conv2d, Dense, GlobalAvgPool, activation};
+use realign::network::{Builder, Network};
+use realign::optim::{self, Clip};
+use realign::probes::Every;
+use realign::tensor::ops::Window;
+use realign::tensor::{DType, Par, Rng, Shape, Tensor};
+use realign::train::{BatchSize, Length, Plan, Setup, Trainer};
+use realign::{loss, model, rules};
+use serde::Deserialize;
+use std::collections::HashMap;
+use std::io::{BufRead, Write};
+use std::time::Instant;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Request {
+    Open(Box<Open>),
+    Run { id: String, steps: u64 },
+    Close { id: String },
+}
+
+#[derive(Deserialize)]
+struct Open {
+    id: String,
+    /// A `[network]` table as text, or `stack`.
+    network: String,
+    rule: String,
+    optimizer: String,
+    lr: f64,
+    input: Vec<usize>,
+    classes: usize,
+    batch: usize,
+    threads: usize,
+    /// Where the initial state goes.
+    state: std::path::PathBuf,
+}
+
+fn main() {
+    let mut runs: HashMap<String, Trainer> = HashMap::new();
+    for line in std::io::stdin().lock().lines() {
+        let line = line.expect("standard input is text");
+        // `cargo bench` itself, without a request, ends here.
+        let Ok(request) = serde_json::from_str::<Request>(&line) else { panic!("no request: {line}") };
+        let answer = match request {
+            Request::Open(open) => {
+                let trainer = make(&open);
+                std::fs::write(&open.state, state(&trainer)).expect("the state can be written");
+                let parameters = trainer.net().parameter_count();
+                runs.insert(open.id, trainer);
+                serde_json::json!({ "parameters": parameters })
+            }
+            Request::Run { id, steps } => timed(runs.get_mut(&id).expect("an open run"), steps),
+            Request::Close { id } => {
+                runs.remove(&id);
+                serde_json::json!({})
+            }
+        };
+        println!("{answer}");
+        std::io::stdout().flush().expect("somebody listens");
+    }
+}
+
+fn timed(trainer: &mut Trainer, steps: u64) -> serde_json::Value {
+    let (wall, processor) = (Instant::now(), processor_seconds());
+    let losses: Vec<f64> = (0..steps).map(|_| trainer.train_step()).collect();
+    let (wall, processor) = (wall.elapsed().as_secs_f64(), processor_seconds() - processor);
+    serde_json::json!({ "losses": losses, "wall": wall, "processor": processor })
+}
+
+/// Processor time of all threads of this process.
+#[cfg(unix)]
+fn processor_seconds() -> f64 {
+    let t = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    t.tv_sec as f64 + 1e-9 * t.tv_nsec as f64
+}
+#[cfg(not(unix))]
+fn processor_seconds() -> f64 {
+    std::thread_local! { static START: Instant = Instant::now(); }
+    START.with(Instant::elapsed).as_secs_f64()
+}
+
+/// Random bytes as images, or as vectors of one channel.
+fn data(open: &Open) -> Bundle {
+    let dim = open.input.iter().product();
+    let mut data = bundle(open.batch, dim, open.classes, 1);
+    let mut rng = Rng::new(2);
+    let channels = if open.input.len() == 3 { open.input[0] } else { 1 };
+    data.train.features = Features::U8 {
+        pixels: (0..open.batch * dim).map(|_| rng.below(256) as u8).collect(),
+        mean: vec![0.5; channels],
+        sd: vec![0.25; channels],
+    };
+    data.train.example_shape = Shape::new(&open.input);
+    data.test = None;
+    data
+}
+
+fn make(open: &Open) -> Trainer {
+    let rule = rules::build(table(&format!("name = \"{}\"", open.rule))).expect("a rule");
+    let net = match open.network.as_str() {
+        "stack" => stack(Shape::new(&open.input), open.classes),
+        text => {
+            let input = Shape::new(&open.input);
+            model::build(table(text), input, open.classes, DType::F32, rule.as_ref()).expect("a network")
+        }
+    };
+    Trainer::new(Setup {
+        net,
+        rule,
+        loss: loss::build(table("name = \"cross_entropy\"")).expect("known"),
+        optimizer: optim::build(table(&open.optimizer)).expect("an optimizer"),
+        lr: open.lr,
+        schedule: optim::schedule(table("name = \"constant\"")).expect("known"),
+        clip: Clip::None,
+        init: WeightInit::default(),
+        feedback: FeedbackInit::parse(table("name = \"xavier_uniform\"")).expect("known"),
+        data: data(open),
+        plan: Plan {
+            length: Length::Steps(1 << 40),
+            batch: BatchSize::Size(open.batch),
+            checkpoint: Every::Never,
+        },
+        probes: vec![],
+        seed: 1,
+        par: Par::threads(open.threads),
+    })
+    .expect("a run")
+}
+
+/// 3x3 convolutions to 32, 32, 64 (stride 2), 64, 64 (stride 2), 64 channels, ReLU, global average, dense.
+fn stack(input: Shape, classes: usize) -> Network {
+    let mut b = Builder::new(input, DType::F32);
+    let mut h = b.input();
+    for (outputs, stride) in [(32, 1), (32, 1), (64, 2), (64, 1), (64, 2), (64, 1)] {
+        let conv = Conv2d::new(b.shape(h), outputs, Window::square(3, stride, 1), 1, true, DType::F32);
+        h = b.layer(h, conv.expect("fits"));
+        h = b.pointwise(h, activation(&"relu".into()).expect("known"));
+    }
+    let pool = GlobalAvgPool::new(b.shape(h)).expect("an image");
+    h = b.layer(h, pool);
+    h = b.layer(h, Dense::new(64, classes, true, DType::F32));
+    b.finish(h)
+}
+
+/// The checkpoint's tensors and the batch.
+fn state(trainer: &Trainer) -> Vec<u8> {
+    let mut checkpoint = trainer.checkpoint();
+    let train = &trainer.data().train;
+    let n = train.len();
+    let mut x = Tensor::zeros(train.example_shape.batched(n), DType::F32);
+    train.gather(&(0..n).collect::<Vec<_>>(), &mut x);
+    let mut labels = Vec::new();
+    if let realign::data::Targets::Classes { labels: all, .. } = &train.targets {
+        labels.extend(all.iter().map(|&l| f64::from(l)));
+    }
+    checkpoint.tensors.push(("x".into(), x));
+    checkpoint.tensors.push(("labels".into(), Tensor::from_f64([n], &labels, DType::F64)));
+    checkpoint.to_bytes()
+}
