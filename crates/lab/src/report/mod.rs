@@ -223,12 +223,12 @@ impl Report {
     /// Head, warnings, notes, command and citations of a plan.
     pub(crate) fn describe(&mut self, plan: &Plan) {
         self.subtitle = format!("profile {}, {} runs", plan.profile, plan.runs().len());
-        if plan.stands_in() {
-            self.warnings.push(
-                "STAND-IN DATA. MNIST was not found, so the built-in drawn digits stand in for it. They look like handwriting but are made by a program: nothing here is a \
-                 result on MNIST. Get MNIST with `realign data fetch mnist` and run the command again."
-                    .into(),
-            );
+        for s in plan.stand_ins() {
+            self.warnings.push(format!(
+                "STAND-IN DATA. {0} was not found, so the {1} stand in for it. {2}: nothing here is a result on {0}. Get {0} with `realign data fetch {3}` and run \
+                 the command again.",
+                s.words, s.stand_in_words, s.likeness, s.name
+            ));
         }
         if plan.profile == crate::reproduce::Profile::Quick {
             self.warnings.push(
