@@ -243,8 +243,9 @@ impl Report {
             "adafa is our reconstruction (Kolen-Pollack form): the definition of adaFA in the paper is not in any text available to us. Do not read its results as those of the paper's \
              adaFA."
                 .into(),
-            "No tuning: one rate for all rules, chosen at a seed that is not reported, because it lets every rule train. Rules are compared on the same seeds, so with the same W, B, data \
-             and batches; but this is no comparison of rules at their best rates."
+            "MLP experiments: no tuning, one rate for all rules, chosen at a seed that is not reported, because it lets every rule train. Convolutional experiments: a rate per rule from a \
+             short search with the same trials for each, on held-out train images at seeds that are not reported; each experiment's file says what was tried. Rules are compared on the same \
+             seeds, so with the same W, B, data and batches. Neither is a comparison of rules at their best."
                 .into(),
         ];
         let ids: Vec<&str> = plan.experiments.iter().map(|e| e.id).collect();
