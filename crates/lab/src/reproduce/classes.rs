@@ -74,10 +74,18 @@ fn lost((o, bp): (&Outcome<'_>, &Outcome<'_>)) -> f64 {
     1.0 - o.gain() / bp.gain()
 }
 
+/// The curves of a rule: here one point per run.
+type Points<'p> = &'p dyn Fn(&str) -> Vec<Vec<(f64, f64)>>;
+
+/// Under frozen only the read-out has an update, that of bp.
+fn update(o: &Outcome<'_>) -> f64 {
+    if o.rule() == "frozen" { f64::NAN } else { o.update_at(End::Last) }
+}
+
 fn figure(all: &[Outcome<'_>], rules: &[&str]) -> Figure {
     let ticks: Vec<f64> = class_counts(all).iter().map(|n| *n as f64).collect();
     let x = || Axis::new("classes n", "").scale(Scale::Log).ticks(&ticks);
-    let panel = |title: &str, y: Axis, points: &dyn Fn(&str) -> Vec<Vec<(f64, f64)>>| {
+    let panel = |title: &str, y: Axis, points: Points<'_>| {
         let series = |rule: &&str| {
             let finite = |c: &Vec<(f64, f64)>| c.iter().all(|p| p.1.is_finite());
             let (x, y, low, high) = band(&points(rule).into_iter().filter(finite).collect::<Vec<_>>());
@@ -104,8 +112,8 @@ fn figure(all: &[Outcome<'_>], rules: &[&str]) -> Figure {
             panel("test accuracy", Axis::new("accuracy", "%"), &|r| each(r, &|o| 100.0 * o.accuracy)),
             panel("gap to bp", Axis::new("gap", "points"), &|r| paired(r, gap)),
             panel("share of bp's gain that is lost", Axis::new("lost share", "%"), &|r| paired(r, lost)),
-            panel("alignment at the end", Axis::new("cos(update, gradient)", "").limits(-0.1, 1.0), &|r| {
-                if r == "frozen" { Vec::new() } else { each(r, &|o| o.update_at(End::Last)) }
+            panel("alignment at the end", Axis::new("cos(update, gradient)", "").limits(-0.1, 1.05), &|r| {
+                each(r, &update)
             }),
         ],
         ..Figure::default()
@@ -156,7 +164,7 @@ fn details(runs: &[Run], all: &[Outcome<'_>], rules: &[&str], counts: &[u64]) ->
                 mean(&|o| 100.0 * o.accuracy),
                 if *rule == "bp" { "–".into() } else { Cell::from(estimate(&gaps)) },
                 mean(&|o| o.weight_at(End::Last)),
-                mean(&|o| o.update_at(End::Last)),
+                mean(&update),
             ]);
         }
     }

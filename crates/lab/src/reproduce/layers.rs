@@ -96,7 +96,7 @@ fn update(all: &[Outcome<'_>], rules: &[&str]) -> Figure {
     };
     let panel = Panel {
         x: Axis::new("epoch", ""),
-        y: Axis::new("cos(update, gradient)", "").limits(-0.1, 1.0),
+        y: Axis::new("cos(update, gradient)", "").limits(-0.1, 1.05),
         series: rules.iter().map(series).collect(),
         ..Panel::default()
     };
