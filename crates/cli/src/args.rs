@@ -250,8 +250,8 @@ Examples:
   realign reproduce robertson2024 --only fig2,min-norm
   realign reproduce --profile paper --data-dir DIR
 
-MNIST is used where it is found (--data-dir, $REALIGN_DATA, the cache folder; get it with `realign data fetch mnist`); else the built-in
-drawn digits stand in for it, and the report says so. Runs that are there are not made again; stopped at any point, the same
+MNIST, CIFAR-100 and Tiny-ImageNet are used where they are found (--data-dir, $REALIGN_DATA, the cache folder; get them with
+`realign data fetch NAME`); else built-in drawn digits and glyphs stand in for them, and the report says so. Runs that are there are not made again; stopped at any point, the same
 command goes on. DIR/report.html opens offline; figures and tables lie beside it, the runs in DIR/runs.";
 
 #[derive(Args)]
@@ -260,7 +260,7 @@ pub(crate) struct ReproduceArgs {
     /// The paper
     #[arg(value_name = "PAPER", default_value = "robertson2024", value_parser = ["robertson2024"])]
     pub(crate) paper: String,
-    /// Only these experiments: fig2, fig3, fig4, dominance, min-norm
+    /// Only these experiments: fig2 to fig7, table1 to table3, dominance, min-norm
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     pub(crate) only: Vec<String>,
     /// quick: minutes, small networks; paper: full widths and seeds

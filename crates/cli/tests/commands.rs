@@ -255,7 +255,7 @@ fn command_of_the_readme(dir: &Path, words: &[&str]) {
             command.args(["--data-dir", "data"]).assert().success();
             assert!(fs::read(dir.join(png)).unwrap().starts_with(b"\x89PNG"));
         }
-        // One experiment of the five: the whole quick profile is what `reproduce.rs` and a user's patience are for.
+        // One experiment of many: the whole quick profile is what `reproduce.rs` and a user's patience are for.
         ["reproduce", ..] => {
             command.args(["--only", "min-norm", "--quiet", "--data-dir", "none"]).assert().success();
         }

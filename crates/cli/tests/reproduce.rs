@@ -80,8 +80,8 @@ fn what_cannot_be_done_is_refused() {
         let out = realign(dir.path()).args(args).assert().code(2).get_output().stderr.clone();
         String::from_utf8(out).unwrap()
     };
-    let text = error(&["reproduce", "--only", "fig5"]);
-    assert!(text.contains("fig5") && text.contains("min-norm"), "{text}");
+    let text = error(&["reproduce", "--only", "fig8"]);
+    assert!(text.contains("fig8") && text.contains("min-norm"), "{text}");
     assert!(error(&["reproduce", "--profile", "fast"]).contains("quick"));
     assert!(error(&["reproduce", "lillicrap2016"]).contains("robertson2024"));
     fs::create_dir(dir.path().join("empty")).unwrap();

@@ -8,7 +8,7 @@ use anyhow::Context;
 use realign::tensor::Par;
 use realign_data::Dirs;
 use realign_lab::report::{self, Report, Verdict};
-use realign_lab::reproduce::{self, Plan, Profile};
+use realign_lab::reproduce::{self, Plan, Profile, Supply};
 use realign_lab::sweep::{self, Crew, Ended};
 use realign_lab::{Out, RunOptions, RunSpec, Silent, Status};
 use serde_json::json;
@@ -19,7 +19,7 @@ use std::process::ExitCode;
 pub(crate) fn reproduce(args: ReproduceArgs) -> anyhow::Result<ExitCode> {
     let profile: Profile = args.profile.parse().map_err(UserError)?;
     let dirs = Dirs { data_dir: args.data_dir.clone() };
-    let plan = reproduce::plan(profile, &args.only, reproduce::data(&dirs)).map_err(UserError)?;
+    let plan = reproduce::plan(profile, &args.only, &Supply::found(&dirs)).map_err(UserError)?;
     let out = args
         .out
         .clone()
@@ -55,12 +55,15 @@ pub(crate) fn reproduce(args: ReproduceArgs) -> anyhow::Result<ExitCode> {
 fn announce(plan: &Plan, out: &Path) {
     let ids: Vec<&str> = plan.experiments.iter().map(|e| e.id).collect();
     output::note(&format!("{}: {} runs, profile {}", ids.join(", "), plan.runs().len(), plan.profile));
-    if plan.stands_in() {
-        output::note(
-            "MNIST NOT FOUND: built-in drawn digits stand in for it; get it with `realign data fetch mnist`",
-        );
-    } else if plan.experiments.iter().any(|e| e.mnist) {
-        output::note("MNIST found");
+    for source in plan.sources() {
+        output::note(&if plan.supply.has(source) {
+            format!("{} found", source.words)
+        } else {
+            format!(
+                "{} NOT FOUND: {} stand in for it; get it with `realign data fetch {}`",
+                source.words, source.stand_in_words, source.name
+            )
+        });
     }
     output::note(&format!("runs go to {}", out.join(reproduce::RUNS).display()));
 }
@@ -96,7 +99,7 @@ fn finish(
     let page = report::write(&found, out)?;
     if args.json {
         output::json(
-            &json!({ "report": page, "profile": args.profile, "data": plan.data, "stand_in": plan.stands_in(),
+            &json!({ "report": page, "profile": args.profile, "data": plan.supply.words(), "stand_in": !plan.stand_ins().is_empty(),
             "claims": found.claims, "counts": found.counts, "troubles": found.troubles }),
         )?;
     } else {

@@ -223,12 +223,12 @@ impl Report {
     /// Head, warnings, notes, command and citations of a plan.
     pub(crate) fn describe(&mut self, plan: &Plan) {
         self.subtitle = format!("profile {}, {} runs", plan.profile, plan.runs().len());
-        if plan.stands_in() {
-            self.warnings.push(
-                "STAND-IN DATA. MNIST was not found, so the built-in drawn digits stand in for it. They look like handwriting but are made by a program: nothing here is a \
-                 result on MNIST. Get MNIST with `realign data fetch mnist` and run the command again."
-                    .into(),
-            );
+        for s in plan.stand_ins() {
+            self.warnings.push(format!(
+                "STAND-IN DATA. {0} was not found, so the {1} stand in for it. {2}: nothing here is a result on {0}. Get {0} with `realign data fetch {3}` and run \
+                 the command again.",
+                s.words, s.stand_in_words, s.likeness, s.name
+            ));
         }
         if plan.profile == crate::reproduce::Profile::Quick {
             self.warnings.push(
@@ -243,8 +243,9 @@ impl Report {
             "adafa is our reconstruction (Kolen-Pollack form): the definition of adaFA in the paper is not in any text available to us. Do not read its results as those of the paper's \
              adaFA."
                 .into(),
-            "No tuning: one rate for all rules, chosen at a seed that is not reported, because it lets every rule train. Rules are compared on the same seeds, so with the same W, B, data \
-             and batches; but this is no comparison of rules at their best rates."
+            "MLP experiments: no tuning, one rate for all rules, chosen at a seed that is not reported, because it lets every rule train. Convolutional experiments: a rate per rule from a \
+             short search with the same trials for each, on held-out train images at seeds that are not reported; each experiment's file says what was tried. Rules are compared on the same \
+             seeds, so with the same W, B, data and batches. Neither is a comparison of rules at their best."
                 .into(),
         ];
         let ids: Vec<&str> = plan.experiments.iter().map(|e| e.id).collect();

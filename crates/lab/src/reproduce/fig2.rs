@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 const POINTS: usize = 40;
 
 /// The books of one run over time.
-struct Books {
+pub(super) struct Books {
     rule: String,
     width: u64,
     seed: u64,
@@ -25,12 +25,13 @@ struct Books {
 }
 
 impl Books {
-    fn of(run: &Run) -> Option<Books> {
+    /// The books of the stream that `layer` writes.
+    pub(super) fn of(run: &Run, layer: usize) -> Option<Books> {
         let lr = run.number("optimizer.lr");
         let mut rows: BTreeMap<u64, [f64; 8]> = BTreeMap::new();
         let names = ["phi", "norm", "reader", "writer", "path", "residual", "opening_phi", "opening_norm"];
         for (i, name) in names.iter().enumerate() {
-            for (step, _, value) in run.curve("ledger", name, None, Some(0)) {
+            for (step, _, value) in run.curve("ledger", name, None, Some(layer)) {
                 rows.entry(step).or_insert([f64::NAN; 8])[i] = value;
             }
         }
@@ -53,14 +54,21 @@ impl Books {
         *self.points.last().expect("at least the start")
     }
 
-    fn exchanged(&self) -> f64 {
+    /// The larger side of the exchange.
+    pub(super) fn exchanged(&self) -> f64 {
         let [_, phi, norm, ..] = self.last();
         phi.abs().max(norm.abs())
     }
 
-    fn drift(&self) -> f64 {
+    /// What the potential moved.
+    pub(super) fn drift(&self) -> f64 {
         let [_, phi, norm, ..] = self.last();
         phi - norm
+    }
+
+    /// What the accounts of a plain run leave unexplained, over the exchange.
+    pub(super) fn unexplained(&self) -> f64 {
+        self.last()[4] / self.exchanged()
     }
 
     fn ratio(&self) -> Vec<(f64, f64)> {
@@ -69,7 +77,7 @@ impl Books {
 }
 
 pub(super) fn analyse(_: &Experiment, runs: &[Run]) -> Result<Found, LabError> {
-    let books: Vec<Books> = runs.iter().filter(|r| r.is_done()).filter_map(Books::of).collect();
+    let books: Vec<Books> = runs.iter().filter(|r| r.is_done()).filter_map(|r| Books::of(r, 0)).collect();
     let mut found = Found { text: text(), ..Found::default() };
     if books.is_empty() {
         return Ok(found);
@@ -87,7 +95,7 @@ pub(super) fn analyse(_: &Experiment, runs: &[Run]) -> Result<Found, LabError> {
         let off = |b: &&Books| b.ratio().iter().map(|p| (p.1 - 1.0).abs()).fold(0.0, f64::max);
         put("ratio_worst", extreme(&of.iter().map(off).collect::<Vec<_>>(), f64::max));
         let all = books.iter().filter(|b| b.rule == *rule);
-        let closed: Vec<f64> = all.map(|b| b.last()[4] / b.exchanged()).collect();
+        let closed: Vec<f64> = all.map(Books::unexplained).collect();
         put("books_worst", extreme(&closed, f64::max));
         put("slope", estimate(&slopes(&books, rule, None)));
     }

@@ -10,34 +10,31 @@ Not here: training, and the look of the page ([`crate::report`]).
 
 mod analysis;
 mod claims;
+mod classes;
+mod conv;
 mod dominance;
 mod fig2;
 mod fig3;
 mod fig4;
+mod fig7;
+mod layers;
 mod min_norm;
 mod profile;
+mod sources;
+mod table1;
 
 pub use analysis::{Found, Run};
 pub(crate) use analysis::{band, words};
 pub use claims::{Claim, claims};
 pub use profile::{Experiment, Part, Plan, Profile, plan, store, stored};
+pub use sources::{SOURCES, Source, Supply};
 
 use crate::LabError;
 use crate::report::{Report, Section};
-use realign_data::Dirs;
-use realign_data::fetch::{Presence, presence};
 use std::path::Path;
 
 /// Folder of the run directories below that of a reproduction.
 pub const RUNS: &str = "runs";
-
-/// The data set to use: MNIST if its files are found, else the built-in digits.
-pub fn data(dirs: &Dirs) -> &'static str {
-    match presence("mnist", dirs) {
-        Ok(Presence::Whole) => "mnist",
-        _ => "digits",
-    }
-}
 
 /// A file of the paper's folder: name and text.
 pub(crate) struct Embedded(pub(crate) &'static str, pub(crate) &'static str);
@@ -53,6 +50,11 @@ pub(crate) static FILES: &[Embedded] = embedded!(
     "fig2.toml",
     "fig3.toml",
     "fig4.toml",
+    "fig5.toml",
+    "fig6.toml",
+    "table1.toml",
+    "table2.toml",
+    "table3.toml",
     "dominance.toml",
     "min-norm.toml",
     "profiles.toml",
@@ -70,11 +72,17 @@ pub(crate) fn file(name: &str) -> &'static str {
 
 type Analyse = fn(&Experiment, &[Run]) -> Result<Found, LabError>;
 
-/// How the runs of an experiment are read. One line per experiment file.
+/// How the runs of an experiment are read. One line per experiment.
 static ANALYSES: &[(&str, &str, Analyse)] = &[
     ("fig2", "Figure 2: conservation", fig2::analyse),
     ("fig3", "Figure 3: alignment", fig3::analyse),
     ("fig4", "Figure 4: benign overfitting", fig4::analyse),
+    ("fig5", "Figure 5: alignment layer by layer, CIFAR-100", layers::analyse),
+    ("fig6", "Figure 6: alignment layer by layer, Tiny-ImageNet", layers::analyse),
+    ("fig7", "Figure 7: alignment and accuracy", fig7::analyse),
+    ("table1", "Table 1: rules and their laws", table1::analyse),
+    ("table2", "Table 2: accuracy by number of classes, CIFAR-100", classes::analyse),
+    ("table3", "Table 3: accuracy by number of classes, Tiny-ImageNet", classes::analyse),
     ("dominance", "Alignment dominance", dominance::analyse),
     ("min-norm", "Minimum norm", min_norm::analyse),
 ];
@@ -98,7 +106,7 @@ pub fn report(plan: &Plan, runs: &Path) -> Result<Report, LabError> {
             id: experiment.id.to_owned(),
             title: (*title).to_owned(),
             text: found.text,
-            commands: experiment.commands(plan.data),
+            commands: experiment.commands(),
             figures: found.figures,
             tables: found.tables,
         });
