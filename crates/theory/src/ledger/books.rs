@@ -26,7 +26,7 @@ pub fn relative(dtype: DType) -> f64 {
 }
 
 /// Number of figures in [`Accounts`].
-pub const FIELDS: usize = 11 + PARTS.len();
+pub const FIELDS: usize = 12 + PARTS.len();
 
 /// What happened to the potential of a unit, or of several together.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
