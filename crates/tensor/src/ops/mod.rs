@@ -6,6 +6,7 @@ mod dense;
 mod entrywise;
 mod matmul;
 mod pool;
+mod pool_pairs;
 mod reduce;
 mod scratch;
 mod step_sums;

@@ -82,11 +82,17 @@ impl Planes {
     /// The output columns whose tap `k` lies inside the image.
     #[inline(always)]
     pub(crate) fn columns(&self, k: usize) -> std::ops::Range<usize> {
-        let (s, p) = (self.window.stride, self.window.padding);
+        self.inside(1, k)
+    }
+
+    /// The output positions along `axis` whose tap `k` lies inside the image.
+    #[inline(always)]
+    pub(crate) fn inside(&self, axis: usize, k: usize) -> std::ops::Range<usize> {
+        let (s, p, extent) = (self.window.stride, self.window.padding, self.size[axis]);
         let low = p.saturating_sub(k).div_ceil(s);
-        // Last column with o s + k - p < width.
-        let high = if self.size[1] + p > k { (self.size[1] + p - k - 1) / s + 1 } else { 0 };
-        let high = high.min(self.out[1]);
+        // Last position with o s + k - p < extent.
+        let high = if extent + p > k { (extent + p - k - 1) / s + 1 } else { 0 };
+        let high = high.min(self.out[axis]);
         low.min(high)..high
     }
 }

@@ -13,6 +13,7 @@ use super::ConvShape;
 use super::direct::{FRAME, PIXELS, padded, runs, with_offsets};
 use super::frame::Frame;
 use super::kernel::{Isa, Offsets, Tile, accumulate};
+use super::send_back::{send_back, sends};
 use super::turn::{turn, turn_out};
 use crate::Par;
 use crate::ops::{Accum, with_scratch};
@@ -28,6 +29,9 @@ pub(super) fn back(
     s: &ConvShape,
     par: Par,
 ) {
+    if sends(isa, s) {
+        return send_back(isa, dx, accum, delta, w, s, par);
+    }
     let (frame, rows) = error_frame(s);
     let (taps, channels) = (s.taps() / s.weight()[1] * (s.outputs / s.groups), s.weight()[1]);
     let padded = padded(isa, channels);

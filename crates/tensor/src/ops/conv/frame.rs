@@ -51,48 +51,102 @@ impl Frame {
     #[inline(always)]
     fn fill_lines(&self, dst: &mut [f32], src: &[f32], lines: Range<isize>) {
         let [height, width] = self.size;
-        for p in 0..self.planes {
-            let (dst, src) = (&mut dst[p * self.plane()..], &src[p * height * width..][..height * width]);
-            for (dst, i) in dst.chunks_exact_mut(self.line()).zip(lines.clone()) {
-                if i < 0 || i as usize >= height {
-                    dst.fill(0.0);
-                } else {
-                    self.deal(dst, &src[i as usize * width..][..width]);
+        for k in 0..self.parts {
+            // Entry q of part k is column q parts + k - left of the image, zero outside it.
+            let first = self.left.saturating_sub(k).div_ceil(self.parts).min(self.part);
+            let from = (first * self.parts + k).saturating_sub(self.left).min(width);
+            let inside = (width - from).div_ceil(self.parts).min(self.part - first);
+            for p in 0..self.planes {
+                let (dst, src) = (&mut dst[p * self.plane()..], &src[p * height * width..][..height * width]);
+                for (dst, i) in dst.chunks_exact_mut(self.line()).zip(lines.clone()) {
+                    let dst = &mut dst[k * self.part..][..self.part];
+                    if i < 0 || i as usize >= height {
+                        dst.fill(0.0);
+                        continue;
+                    }
+                    let src = &src[i as usize * width + from..][..width - from];
+                    let (before, rest) = dst.split_at_mut(first);
+                    let (dst, after) = rest.split_at_mut(inside);
+                    zero(before);
+                    match self.parts {
+                        1 => copy(dst, &src[..inside]),
+                        2 => copy_second(dst, src),
+                        parts => dst.iter_mut().zip(src.iter().step_by(parts)).for_each(|(d, &s)| *d = s),
+                    }
+                    zero(after);
                 }
             }
         }
     }
+}
 
-    #[inline(always)]
-    fn deal(&self, dst: &mut [f32], src: &[f32]) {
-        if self.parts == 1 {
-            let (before, rest) = dst.split_at_mut(self.left.min(dst.len()));
-            let (inside, after) = rest.split_at_mut(src.len().min(rest.len()));
-            before.fill(0.0);
-            copy(inside, &src[..inside.len()]);
-            return after.fill(0.0);
+/// Zeros and copies of short runs, by overlapping blocks of fixed length: lines are short, and routines made for long runs cost more than
+/// the run.
+#[inline(always)]
+fn zero(dst: &mut [f32]) {
+    match dst.len() {
+        0 => {}
+        1..4 => {
+            // First, middle and last are all there is.
+            let n = dst.len();
+            (dst[0], dst[n / 2], dst[n - 1]) = (0.0, 0.0, 0.0);
         }
-        for (k, part) in dst.chunks_exact_mut(self.part).enumerate() {
-            // Column q parts + k - left of the image, zero outside it.
-            let first = self.left.saturating_sub(k).div_ceil(self.parts).min(part.len());
-            let (before, rest) = part.split_at_mut(first);
-            before.fill(0.0);
-            let from = first * self.parts + k - self.left.min(first * self.parts + k);
-            let inside = src.len().saturating_sub(from).div_ceil(self.parts).min(rest.len());
-            let (inside, after) = rest.split_at_mut(inside);
-            let values = src.get(from..).unwrap_or_default().iter().step_by(self.parts);
-            inside.iter_mut().zip(values).for_each(|(d, &s)| *d = s);
-            after.fill(0.0);
-        }
+        4..8 => both_ends::<4>(dst, [0.0; 4], [0.0; 4]),
+        8..17 => both_ends::<8>(dst, [0.0; 8], [0.0; 8]),
+        _ => dst.fill(0.0),
     }
 }
 
-/// Lines are short: moving them by sixteens in place costs less than calling a routine made for long runs.
+#[inline(always)]
+fn both_ends<const N: usize>(dst: &mut [f32], first: [f32; N], last: [f32; N]) {
+    *dst.first_chunk_mut().expect("long enough") = first;
+    *dst.last_chunk_mut().expect("long enough") = last;
+}
+
+#[inline(always)]
+fn ends<const N: usize>(src: &[f32]) -> ([f32; N], [f32; N]) {
+    (*src.first_chunk().expect("long enough"), *src.last_chunk().expect("long enough"))
+}
+
 #[inline(always)]
 fn copy(dst: &mut [f32], src: &[f32]) {
-    let ((dst, dst_rest), (src, src_rest)) = (dst.as_chunks_mut::<16>(), src.as_chunks::<16>());
-    dst.iter_mut().zip(src).for_each(|(d, s)| *d = *s);
-    dst_rest.iter_mut().zip(src_rest).for_each(|(d, s)| *d = *s);
+    let n = src.len();
+    match n {
+        0 => {}
+        1..4 => (dst[0], dst[n / 2], dst[n - 1]) = (src[0], src[n / 2], src[n - 1]),
+        4..8 => {
+            let (a, b) = ends::<4>(src);
+            both_ends(dst, a, b);
+        }
+        8..16 => {
+            let (a, b) = ends::<8>(src);
+            both_ends(dst, a, b);
+        }
+        16..33 => {
+            let (a, b) = ends::<16>(src);
+            both_ends(dst, a, b);
+        }
+        33..65 => {
+            let (a, b) = ends::<32>(src);
+            both_ends(dst, a, b);
+        }
+        _ => dst.copy_from_slice(src),
+    }
+}
+
+/// Every second entry, in a form that compiles to vectors.
+#[inline(always)]
+fn copy_second(dst: &mut [f32], src: &[f32]) {
+    let n = dst.len().min(src.len() / 16 * 8);
+    let (many, rest) = dst.split_at_mut(n / 8 * 8);
+    for (d, s) in many.as_chunks_mut::<8>().0.iter_mut().zip(src.as_chunks::<16>().0) {
+        *d = std::array::from_fn(
+            #[inline(always)]
+            |l| s[2 * l],
+        );
+    }
+    let done = 2 * many.len();
+    rest.iter_mut().zip(src[done..].iter().step_by(2)).for_each(|(d, &s)| *d = s);
 }
 
 #[cfg(test)]
@@ -108,6 +162,11 @@ mod tests {
             (7, 1, 3, 9),
             (2, 4, 3, 10),
             (4, 1, 2, 3),
+            (33, 1, 2, 35),
+            (40, 9, 2, 60),
+            (15, 1, 1, 17),
+            (40, 5, 1, 50),
+            (70, 20, 1, 100),
         ] {
             let part = total.div_ceil(parts);
             let f = Frame { planes: 2, size: [3, width], left, parts, part, lines: 4 };

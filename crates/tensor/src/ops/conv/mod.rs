@@ -16,6 +16,7 @@ mod direct_grad;
 mod frame;
 mod im2col;
 mod kernel;
+mod send_back;
 mod turn;
 
 use super::{Accum, Planes, Window};
