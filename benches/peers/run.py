@@ -26,7 +26,14 @@ from cases import CASES
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 # BioTorch pins an old PyTorch and asks for a notebook; it needs neither, so it is installed without its requirements.
-PACKAGES = ["torch==2.15.0", "torchvision", "numpy", "safetensors", "pillow", "tqdm"]
+PACKAGES = [
+    "torch==2.15.0",
+    "torchvision==0.29.2",
+    "numpy==2.4.6",
+    "safetensors==0.8.0",
+    "pillow==13.0.0",
+    "tqdm==4.70.1",
+]
 WITHOUT_REQUIREMENTS = ["biotorch==0.0.16"]
 # Losses of the first steps agree to this share: rounding of f32 sums in another order, carried through a few updates.
 TOLERANCE = 1e-4
