@@ -243,8 +243,8 @@ impl Report {
             "adafa is our reconstruction (Kolen-Pollack form): the definition of adaFA in the paper is not in any text available to us. Do not read its results as those of the paper's \
              adaFA."
                 .into(),
-            "MLP experiments: no tuning, one rate for all rules, chosen at a seed that is not reported, because it lets every rule train. Convolutional experiments: a rate per rule from a \
-             short search with the same trials for each, on held-out train images at seeds that are not reported; each experiment's file says what was tried. Rules are compared on the same \
+            "MLP experiments: no tuning, one rate for all rules, chosen at a seed that is not reported, because it lets every rule train. Convolutional experiments: one rate for all rules after a short search on held-out \
+             train images at a seed that is not reported, with unequal trials (the scale of B was tried for fa and adafa only); fig5.toml says what was tried. Rules are compared on the same \
              seeds, so with the same W, B, data and batches. Neither is a comparison of rules at their best."
                 .into(),
         ];
