@@ -128,6 +128,23 @@ fn axes_grow_for_all_rules_and_choices_reach_the_runs() {
     assert_eq!(curve.lines().count(), 11);
     assert!(curve.starts_with("rule,optimizer.lr,metric,runs,diverged,mean,min,max,chosen\n"), "{curve}");
     assert_eq!(curve.matches(",true").count(), 2);
+
+    // The report shows the same curves and warns of the same ends.
+    let report = realign_lab::report::folder(temp.path()).unwrap();
+    assert!(tuned.warnings().iter().all(|w| report.warnings.contains(w)));
+    let section = report.sections.iter().find(|s| s.id == "tuning").unwrap();
+    let panel = &section.figures[0].1.panels[0];
+    for series in &panel.series {
+        let own: Vec<_> = tuned.trials.iter().filter(|t| t.rule == series.label).collect();
+        assert_eq!(series.x, tried);
+        assert_eq!(series.y, own.iter().map(|t| t.mean().unwrap()).collect::<Vec<_>>());
+        assert!(
+            (0..5).all(|i| own[i].scores.contains(&series.low[i]) && own[i].scores.contains(&series.high[i]))
+        );
+    }
+    assert_eq!((panel.series.len(), section.tables[0].1.rows.len()), (2, 2));
+    let page = fs::read_to_string(realign_lab::report::write(&report, temp.path()).unwrap()).unwrap();
+    assert!(page.contains("id=\"tuning-sensitivity\""));
     let results = fs::read_to_string(temp.path().join("results.csv")).unwrap();
     assert!(results.lines().next().unwrap().contains("loss.validation"));
     assert_eq!(results.lines().count(), 7);

@@ -46,9 +46,16 @@ pub fn folder(dir: &Path) -> Result<Report, LabError> {
     if all.iter().any(|r| super::word(r, "data.name") == "digits") {
         report.warnings.push("STAND-IN DATA. Some of these runs use the built-in drawn digits: nothing about them is a result on MNIST.".into());
     }
+    if all.iter().any(|r| super::word(r, "data.name") == "glyphs") {
+        report.warnings.push("STAND-IN DATA. Some of these runs use the built-in drawn glyphs: nothing about them is a result on photographs.".into());
+    }
     for (name, runs) in &by_name {
         report.count(name, runs);
         report.sections.push(section(name, runs));
+    }
+    if let Some(tuned) = crate::sweep::tune::stored(dir)? {
+        report.warnings.extend(tuned.warnings());
+        report.sections.push(super::tuning::section(&tuned));
     }
     Ok(report)
 }

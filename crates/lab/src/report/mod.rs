@@ -11,6 +11,7 @@ Not here: where the figures and verdicts come from ([`crate::reproduce`], [`fold
 mod cite;
 mod folder;
 mod page;
+mod tuning;
 
 pub use cite::citations;
 pub use folder::folder;

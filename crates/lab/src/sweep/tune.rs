@@ -134,16 +134,24 @@ fn whose(rule: &str, per: &Values) -> String {
     format!("{rule}{per}")
 }
 
+/// What was last chosen in this folder, for whatever spec.
+///
+/// # Errors
+/// If `tune.json` is damaged.
+pub fn stored(root: &Path) -> Result<Option<Tuned>, LabError> {
+    let path = root.join("tune.json");
+    let Ok(text) = fs::read(&path) else { return Ok(None) };
+    let tuned = serde_json::from_slice(&text);
+    Ok(Some(tuned.map_err(|e| SweepError::Damaged { path, message: e.to_string() })?))
+}
+
 /// What an earlier process chose in this folder for this very spec.
 ///
 /// # Errors
 /// If `tune.json` is damaged or a run of the spec cannot be made.
 pub fn chosen(spec: &Spec, root: &Path) -> Result<Option<Tuned>, LabError> {
     let Some(tune) = spec.tune() else { return Ok(None) };
-    let path = root.join("tune.json");
-    let Ok(text) = fs::read(&path) else { return Ok(None) };
-    let tuned: Tuned =
-        serde_json::from_slice(&text).map_err(|e| SweepError::Damaged { path, message: e.to_string() })?;
+    let Some(tuned) = stored(root)? else { return Ok(None) };
     Ok((tuned.asked == asked(spec, tune)?).then_some(tuned))
 }
 
