@@ -43,11 +43,10 @@ pub fn folder(dir: &Path) -> Result<Report, LabError> {
     if all.iter().any(|r| r.rule() == "adafa") {
         report.notes.push("adafa is our reconstruction (Kolen-Pollack form): the paper's own definition was not available to us.".into());
     }
-    if all.iter().any(|r| super::word(r, "data.name") == "digits") {
-        report.warnings.push("STAND-IN DATA. Some of these runs use the built-in drawn digits: nothing about them is a result on MNIST.".into());
-    }
-    if all.iter().any(|r| super::word(r, "data.name") == "glyphs") {
-        report.warnings.push("STAND-IN DATA. Some of these runs use the built-in drawn glyphs: nothing about them is a result on photographs.".into());
+    for (stand_in, of) in [("digits", "MNIST"), ("glyphs", "photographs")] {
+        if all.iter().any(|r| super::word(r, "data.name") == stand_in) {
+            report.warnings.push(format!("STAND-IN DATA. Some of these runs use the built-in drawn {stand_in}: nothing about them is a result on {of}."));
+        }
     }
     for (name, runs) in &by_name {
         report.count(name, runs);

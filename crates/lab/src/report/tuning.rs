@@ -4,10 +4,9 @@
 //! run of that candidate. A candidate of which a run diverged has no mean and leaves a gap. Nothing is chosen here ([`crate::sweep::tune`]).
 
 use super::Section;
-use crate::Metric;
 use crate::figure::{Axis, Figure, Mark, Panel, Scale, Series};
 use crate::reproduce::words;
-use crate::sweep::tune::{Trial, Tuned};
+use crate::sweep::tune::{Chosen, Trial, Tuned, best, whose};
 use crate::table::{Cell, Column, Table};
 use std::collections::BTreeMap;
 use toml::Value;
@@ -30,12 +29,6 @@ pub(super) fn section(tuned: &Tuned) -> Section {
         tables: vec![("tuning".into(), chosen(tuned))],
         ..Section::default()
     }
-}
-
-/// A rule, with its values of the `per` axes if there are any.
-fn group(rule: &str, per: &BTreeMap<String, Value>) -> String {
-    let per: String = per.iter().map(|(k, v)| format!(" {k}={v}")).collect();
-    words(rule) + &per
 }
 
 fn number(value: &Value) -> Option<f64> {
@@ -66,14 +59,15 @@ fn panel(tuned: &Tuned, key: &str, values: &[Value]) -> Panel {
     }
     let mut groups: BTreeMap<String, (&str, Vec<&Trial>)> = BTreeMap::new();
     for trial in &tuned.trials {
-        groups.entry(group(&trial.rule, &trial.per)).or_insert((&trial.rule, vec![])).1.push(trial);
+        groups.entry(whose(&words(&trial.rule), &trial.per)).or_insert((&trial.rule, vec![])).1.push(trial);
     }
     let series = groups.into_iter().map(|(label, (rule, trials))| {
         let style = if label == words(rule) { rule.to_owned() } else { label.replace(' ', "-") };
         let (mut xs, mut y, mut low, mut high) = (vec![], vec![], vec![], vec![]);
         for (i, value) in values.iter().enumerate() {
-            let at = trials.iter().filter(|t| t.values.get(key) == Some(value));
-            let Some((mean, best)) = best(tuned.metric, at.filter_map(|t| Some((t.mean()?, *t)))) else {
+            let at: Vec<&Trial> =
+                trials.iter().copied().filter(|t| t.values.get(key) == Some(value)).collect();
+            let Some((best, mean)) = best(&at, tuned.metric).and_then(|t| Some((t, t.mean()?))) else {
                 continue;
             };
             xs.push(numbers.as_ref().map_or(i as f64, |n| n[i]));
@@ -91,18 +85,8 @@ fn wide(n: &[f64]) -> bool {
     n.iter().any(|v| *v >= 10.0 * low)
 }
 
-fn best<'a>(metric: Metric, all: impl Iterator<Item = (f64, &'a Trial)>) -> Option<(f64, &'a Trial)> {
-    all.reduce(|a, b| {
-        let better = match metric {
-            Metric::ValAccuracy => b.0 > a.0,
-            Metric::ValLoss => b.0 < a.0,
-        };
-        if better { b } else { a }
-    })
-}
-
 fn chosen(tuned: &Tuned) -> Table {
-    let row = |c: &crate::sweep::tune::Chosen| {
+    let row = |c: &Chosen| {
         let values: Vec<String> = c.choice.values.iter().map(|(k, v)| format!("{k}={v}")).collect();
         let edges: Vec<String> = c.edges.iter().map(|(k, end)| format!("{k}: {end} tried")).collect();
         let diverged: usize = tuned
@@ -112,7 +96,7 @@ fn chosen(tuned: &Tuned) -> Table {
             .map(|t| t.diverged)
             .sum();
         [
-            group(&c.choice.rule, &c.choice.per),
+            whose(&words(&c.choice.rule), &c.choice.per),
             values.join(" "),
             format!("{:.4}", c.score),
             if edges.is_empty() { "–".into() } else { edges.join(", ") },

@@ -129,7 +129,8 @@ impl Tuned {
     }
 }
 
-fn whose(rule: &str, per: &Values) -> String {
+/// A rule, with its values of the `per` axes if there are any.
+pub(crate) fn whose(rule: &str, per: &Values) -> String {
     let per: String = per.iter().map(|(k, v)| format!(" {k}={v}")).collect();
     format!("{rule}{per}")
 }
@@ -303,7 +304,8 @@ fn groups(trials: &[Trial]) -> Vec<Vec<&Trial>> {
     groups
 }
 
-fn best<'a>(group: &[&'a Trial], metric: Metric) -> Option<&'a Trial> {
+/// The candidate with the best mean; of equally good ones the middle. `None` if a run of each diverged.
+pub(crate) fn best<'a>(group: &[&'a Trial], metric: Metric) -> Option<&'a Trial> {
     let better = |a: f64, b: f64| if metric == Metric::ValLoss { a.min(b) } else { a.max(b) };
     let top = group.iter().filter_map(|t| t.mean()).reduce(better)?;
     let equal: Vec<&&Trial> = group.iter().filter(|t| t.mean() == Some(top)).collect();

@@ -73,13 +73,7 @@ fn forward_one<T: Element>(y: &mut [T], x: &[T], w: &[T], bias: Option<&[T]>, s:
     }
     let accum = if bias.is_some() { Accum::Add } else { Accum::Replace };
     s.blocks(|b, col: &mut [T]| {
-        let x = &x[b.group * s.group_in()..][..s.group_in()];
-        let col: &[T] = if s.pointwise() {
-            x
-        } else {
-            gather(col, x, s, &b);
-            col
-        };
+        let col = column_matrix(col, x, s, &b);
         gemm(
             MatMut::with_row_stride(&mut y[b.group * outputs * area + b.first..], outputs, b.pixels, area),
             accum,
@@ -166,13 +160,7 @@ fn weight_grad_one<T: Element>(
         if own.is_empty() {
             return;
         }
-        let x = &x[b.group * s.group_in()..][..s.group_in()];
-        let col: &[T] = if s.pointwise() {
-            x
-        } else {
-            gather(col, x, s, &b);
-            col
-        };
+        let col = column_matrix(col, x, s, &b);
         gemm(
             MatMut::new(&mut g[(own.start - rows.start) * taps..], own.len(), taps),
             Accum::Add,
@@ -182,6 +170,16 @@ fn weight_grad_one<T: Element>(
             par,
         );
     });
+}
+
+/// What a block's output pixels see, taps x pixels; for 1x1 windows that is its group of channels of the example `x` itself.
+fn column_matrix<'a, T: Element>(col: &'a mut [T], x: &'a [T], s: &ConvShape, b: &Block) -> &'a [T] {
+    let x = &x[b.group * s.group_in()..][..s.group_in()];
+    if s.pointwise() {
+        return x;
+    }
+    gather(col, x, s, b);
+    col
 }
 
 /// Copies the taps of a block's output pixels into the column matrix, zeros where the window leaves the image.
