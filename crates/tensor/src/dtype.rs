@@ -85,7 +85,7 @@ pub trait Element:
     fn to_f64(self) -> f64;
     /// e to the power of `self`.
     fn exp(self) -> Self;
-    /// Hyperbolic tangent.
+    /// Hyperbolic tangent, the same bits on every machine: within 2 units in the last place in f32, 1 in f64.
     fn tanh(self) -> Self;
     /// Square root, correctly rounded.
     fn sqrt(self) -> Self;
@@ -112,7 +112,7 @@ pub trait Element:
 }
 
 macro_rules! element {
-    ($t:ty, $variant:ident) => {
+    ($t:ty, $variant:ident, $tanh:path) => {
         impl Element for $t {
             const DTYPE: DType = DType::$variant;
             #[inline(always)]
@@ -129,7 +129,7 @@ macro_rules! element {
             }
             #[inline(always)]
             fn tanh(self) -> Self {
-                <$t>::tanh(self)
+                $tanh(self)
             }
             #[inline(always)]
             fn sqrt(self) -> Self {
@@ -191,8 +191,8 @@ macro_rules! element {
         }
     };
 }
-element!(f32, F32);
-element!(f64, F64);
+element!(f32, F32, crate::tanh::tanh);
+element!(f64, F64, libm::tanh);
 
 /// Runs a generic body at a run-time dtype: `dispatch!(x.dtype(), T => f::<T>(x.as_slice()))`.
 #[macro_export]

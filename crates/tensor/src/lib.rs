@@ -17,6 +17,7 @@ mod par;
 mod rng;
 mod shape;
 mod slice;
+mod tanh;
 mod tensor;
 
 pub use dtype::{DType, Element};
