@@ -13,6 +13,7 @@ docs/theory.md. A layer that reads its input through statistics (batch norm) end
 
 use crate::layer::batch_norm::Backward;
 use crate::network::{Network, Node, NodeId, Op};
+use realign_tensor::Shape;
 
 /// A weighted layer at one end of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +56,34 @@ pub struct Stream {
     pub units: usize,
     /// Whether every layer inside declares itself homogeneous and all statistics are differentiated, so that the balance identity holds.
     pub homogeneous: bool,
+}
+
+/// Which of the units that a weight reads its entries belong to. Neighbouring columns are a unit's filter taps, or its positions in a flattened
+/// image; every row of a dense layer reads all units, a row of grouped filters those of its group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Columns {
+    cols: usize,
+    /// Units that a row reads.
+    own: usize,
+    /// Rows that read the same units.
+    pub rows: usize,
+    /// Neighbouring columns of a unit.
+    pub taps: usize,
+}
+
+impl Columns {
+    /// Those of a weight, outputs first, that reads so many units.
+    pub fn of(weight: Shape, units: usize) -> Columns {
+        let cols = weight.with_rows(1).numel();
+        let own = if weight.rank() == 4 { weight.dims()[1].min(units) } else { units }.max(1);
+        let rows = weight.dims()[0] / (units / own).max(1);
+        Columns { cols, own, rows: rows.max(1), taps: (cols / own).max(1) }
+    }
+
+    /// The unit of entry `i` of the weight, row by row.
+    pub fn unit(self, i: usize) -> usize {
+        i / self.cols / self.rows * self.own + i % self.cols / self.taps
+    }
 }
 
 /// The hidden streams of a network, in the order of their lowest writer.
@@ -175,8 +204,8 @@ mod tests {
     use super::*;
     use crate::layer::{BatchNorm, Conv2d, Dense, Flatten, PadShortcut, activation};
     use crate::network::Builder;
+    use realign_tensor::DType;
     use realign_tensor::ops::Window;
-    use realign_tensor::{DType, Shape};
 
     fn act(name: &str) -> Box<dyn crate::layer::Pointwise> {
         activation(&toml::Value::from(name)).unwrap()
@@ -246,6 +275,18 @@ mod tests {
         assert_eq!(spans(&found[0].writers), [(0, 2, 2), (1, 0, 6)]);
         assert_eq!(spans(&found[0].readers), [(1, 2, 2), (2, 0, 6)]);
         assert_eq!((found[0].units, found[0].homogeneous), (6, true));
+    }
+
+    /// Against the geometry: two groups of three rows that read two channels of 2x2 taps each; a dense layer that reads three positions of each of
+    /// four channels.
+    #[test]
+    fn columns_belong_to_the_channels_that_their_row_reads() {
+        let grouped = Columns::of(Shape::new(&[6, 2, 2, 2]), 4);
+        for (row, channel, tap) in (0..48).map(|i| (i / 8, i / 4 % 2, i % 4)) {
+            assert_eq!(grouped.unit(row * 8 + channel * 4 + tap), row / 3 * 2 + channel);
+        }
+        let dense = Columns::of(Shape::new(&[5, 12]), 4);
+        (0..60).for_each(|i| assert_eq!(dense.unit(i), i % 12 / 3));
     }
 
     /// Dense, batch norm, ReLU, dense: the streams with their homogeneity.

@@ -44,6 +44,22 @@ fn a_resumed_run_makes_the_same_batches() {
     assert_ne!(weights(&whole), weights(&plain));
 }
 
+/// A batch that is held for several steps (as `check` does at smaller rates) is the same one each time, crops and mirrors included.
+#[test]
+fn a_held_batch_is_changed_once() {
+    let mut trainer = trainer(ON);
+    // What the network saw, by its input of the last pass: with W fixed by restoring it, the loss tells.
+    let start = trainer.checkpoint();
+    let first = trainer.step_on(0).unwrap();
+    let step = trainer.step();
+    let mut held = start.clone();
+    held.step = step;
+    trainer.restore(&held).unwrap();
+    assert_eq!(trainer.step_on(0).unwrap(), first);
+    trainer.restore(&held).unwrap();
+    assert_ne!(trainer.step_on(1).unwrap(), first);
+}
+
 /// The first batch seen by the network is what the definition gives: the branch "augment" of the run's seed at step 0.
 #[test]
 fn batches_come_from_the_branch_augment_at_the_step() {

@@ -205,3 +205,71 @@ fn scales_of_sign_fa_have_their_closed_forms() {
         }
     }
 }
+
+/// Filters in groups that read the channels of filters and are read by others.
+fn grouped(dtype: DType) -> Network {
+    let mut b = Builder::new(Shape::new(&[2, 8, 8]), dtype);
+    let mut h = b.input();
+    for (outputs, groups) in [(4, 1), (6, 2), (6, 3)] {
+        let window = Window::square(3, 1, 1);
+        h = b.layer(h, Conv2d::new(b.shape(h), outputs, window, groups, true, dtype).unwrap());
+        h = b.pointwise(h, realign::layer::activation(&toml::Value::from("relu")).unwrap());
+    }
+    h = b.layer(h, GlobalAvgPool::new(b.shape(h)).unwrap());
+    h = b.layer(h, Dense::new(6, 3, true, dtype));
+    b.finish(h)
+}
+
+/// ‖W[:,k]‖² of every input channel k by the geometry of grouped filters.
+fn read_squares(w: &Tensor, channels: usize) -> Vec<f64> {
+    let mut out = vec![0.0; channels];
+    let dims = w.shape().dims().to_vec();
+    let (own, taps) =
+        if dims.len() == 4 { (dims[1], dims[2] * dims[3]) } else { (channels, dims[1] / channels) };
+    let per_group = dims[0] / (channels / own);
+    for (o, ci, t) in (0..w.numel()).map(|i| (i / (own * taps), i / taps % own, i % taps)) {
+        out[o / per_group * own + ci] += w.at((o * own + ci) * taps + t).powi(2);
+    }
+    out
+}
+
+/// An aligned start of grouped filters meets its condition unit by unit, (1 + margin) N_k <= ‖W_{l+1}[:,k]‖², with equality to rounding where rows
+/// had to be shrunk, and the probe counts the units of every channel.
+#[test]
+fn an_aligned_start_knows_which_channels_a_group_reads() {
+    for rule in ["fa", "sign_fa", "bp"] {
+        let case = Images {
+            custom: Some(grouped),
+            feedback: "name = \"aligned\"\nmargin = 0.25".into(),
+            ..case("", rule, &["name = \"aligned_units\""])
+        };
+        let t = case.trainer();
+        let net = t.net();
+        for pair in net.weighted().windows(2) {
+            let (w, b) = (net.weight(pair[0]), net.layer(pair[0]).bias().unwrap());
+            let norm = |k: usize| {
+                (0..w.cols()).map(|j| w.at(k * w.cols() + j).powi(2)).sum::<f64>() + b.at(k).powi(2)
+            };
+            let squares = read_squares(net.weight(pair[1]), w.rows());
+            let slack: Vec<f64> = (0..w.rows()).map(|k| 1.0 - 1.25 * norm(k) / squares[k]).collect();
+            assert!(slack.iter().all(|s| *s > -1e-12), "{rule} {}: {slack:?}", pair[0].0);
+            assert!(
+                slack.iter().any(|s| s.abs() < 1e-12),
+                "{rule} {}: nothing was shrunk: {slack:?}",
+                pair[0].0
+            );
+        }
+        let rows = case.run(None).1.rows;
+        for (layer, units) in [(0, 4.0), (1, 6.0), (2, 6.0)] {
+            let of = |name: &str| {
+                rows.iter().find(|r| r.step == 0 && r.layer == Some(layer) && r.name == name).map(|r| r.value)
+            };
+            assert_eq!(
+                (of("units"), of("misaligned"), of("zero_vectors")),
+                (Some(units), Some(0.0), None),
+                "{rule} {layer}"
+            );
+            assert!(rule == "sign_fa" || (of("min_cosine").unwrap() - 1.0).abs() < 1e-12, "{rule} {layer}");
+        }
+    }
+}

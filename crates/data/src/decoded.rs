@@ -4,7 +4,7 @@ Pictures decoded once and kept.
 Decoding a folder or archive of JPEGs takes longer than a short run, so the bytes of all pictures are kept in one file of
 `$XDG_CACHE_HOME/realign/decoded` (or `~/.cache/realign/decoded`). Its name is a hash of the source's path and of sizes
 and times of change of all its files, so a changed source is decoded anew; the file also holds the SHA-256 of its own
-content, so a cut or damaged one is noticed and made again. It is written under another name and renamed, so several
+content, so a cut or damaged one is noticed and made again. The decoder's version is part of the name too: pixels depend on it. It is written under another name and renamed, so several
 processes can decode at once and none ever sees half a file. A cache that cannot be written (no home, a full or read-only
 disk) costs the time of decoding, nothing else.
 
@@ -14,6 +14,7 @@ endian) and pixels of train and test.
 
 use crate::dataset::channel_constants;
 use crate::idx::hex;
+use crate::picture::JPEG_DECODER;
 use crate::registry::Raw;
 use crate::{DataError, Dataset, Features, Source, SourceFile, Targets};
 use realign_tensor::Shape;
@@ -89,7 +90,9 @@ pub(crate) fn cached(
 ) -> Result<Decoded, DataError> {
     let Some(folder) = cache else { return make() };
     let file = folder.join(format!("{kind}-{}", &state(source)?[..32]));
-    if let Some(decoded) = File::open(&file).ok().and_then(|f| read(f).ok()) {
+    if let Some(mut decoded) = File::open(&file).ok().and_then(|f| read(f).ok()) {
+        // Where it was found this time, not where it was when it was decoded.
+        decoded.source.path = source.display().to_string();
         return Ok(decoded);
     }
     let decoded = make()?;
@@ -98,10 +101,15 @@ pub(crate) fn cached(
     Ok(decoded)
 }
 
-/// Hash of the source's path and of sizes and times of change of all its files.
 fn state(source: &Path) -> Result<String, DataError> {
+    state_under(JPEG_DECODER, source)
+}
+
+/// Hash of the decoder, of the source's path and of sizes and times of change of all its files.
+fn state_under(decoder: &str, source: &Path) -> Result<String, DataError> {
     let path = source.canonicalize().map_err(|e| DataError::io(source, e))?;
     let mut hasher = Sha256::new_with_prefix(MAGIC);
+    hasher.update(decoder);
     hasher.update(path.as_os_str().as_encoded_bytes());
     add_state(&path, &mut hasher)?;
     Ok(hex(&hasher.finalize()))
@@ -160,12 +168,25 @@ fn write(folder: &Path, file: &Path, decoded: &Decoded) -> std::io::Result<()> {
     })?;
     let fill = || {
         let mut out = File::create(&part)?;
+        // Held while this process lives, so that others can tell a part under work from one that was left behind.
+        let _ = out.try_lock();
         out.write_all(MAGIC)?;
         out.write_all(&hasher.finalize())?;
         pieces(decoded, &mut |bytes| out.write_all(bytes))?;
         std::fs::rename(&part, file)
     };
+    remove_dead_parts(folder);
     fill().inspect_err(|_| drop(std::fs::remove_file(&part)))
+}
+
+/// Removes what processes that were killed while writing have left in the cache. Where files cannot be locked nothing is removed.
+fn remove_dead_parts(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for path in entries.flatten().map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "part")) {
+        if File::open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
+            let _ = std::fs::remove_file(&path);
+        }
+    }
 }
 
 /// A reader that hashes what it has read.

@@ -7,8 +7,13 @@ fn sample() -> Decoded {
         shape: [1, 2, 2],
         train: Split { labels: vec![1, 0, 1], pixels: (0..12).collect() },
         test: Some(Split { labels: vec![0], pixels: vec![9; 4] }),
-        source: SourceFile { path: "x".into(), bytes: 5, sha256: "00".into() },
+        source: SourceFile { path: String::new(), bytes: 5, sha256: "00".into() },
     }
+}
+
+fn found_at(source: &Path, decoded: Decoded) -> Decoded {
+    let path = source.display().to_string();
+    Decoded { source: SourceFile { path, ..decoded.source }, ..decoded }
 }
 
 /// A source file, a cache folder and a count of how often it was decoded.
@@ -28,12 +33,25 @@ impl Place {
         self.dir.path().join("cache/deep")
     }
 
+    fn source(&self) -> PathBuf {
+        self.dir.path().join("source")
+    }
+
+    /// What decoding gives.
+    fn sample(&self) -> Decoded {
+        found_at(&self.source(), sample())
+    }
+
     fn load(&self) -> Decoded {
+        self.load_from(&self.source())
+    }
+
+    fn load_from(&self, source: &Path) -> Decoded {
         let make = || {
             self.made.set(self.made.get() + 1);
-            Ok(sample())
+            Ok(found_at(source, sample()))
         };
-        cached(&self.dir.path().join("source"), "test", Some(&self.cache()), make).unwrap()
+        cached(source, "test", Some(&self.cache()), make).unwrap()
     }
 
     /// The one file of the cache.
@@ -49,12 +67,31 @@ impl Place {
 fn decoded_once_and_read_after_that() {
     let place = Place::new();
     for _ in 0..3 {
-        assert_eq!(place.load(), sample());
+        assert_eq!(place.load(), place.sample());
     }
     assert_eq!(place.made.get(), 1);
     let none = Decoded { test: None, ..sample() };
     let without = cached(&place.file(), "other", Some(&place.cache()), || Ok(none.clone())).unwrap();
     assert_eq!(without, none);
+}
+
+/// A record says where the files were found this time, whoever filled the cache.
+#[test]
+fn a_hit_names_the_path_it_was_asked_for() {
+    let place = Place::new();
+    place.load();
+    let other = place.dir.path().join("cache").join("..").join("source");
+    assert_eq!(place.load_from(&other), found_at(&other, sample()));
+    assert_eq!(place.made.get(), 1);
+}
+
+/// What one decoder made is not taken for the work of another.
+#[test]
+fn another_decoder_decodes_anew() {
+    let place = Place::new();
+    let under = |decoder: &str| state_under(decoder, &place.source()).unwrap();
+    assert_eq!(under(JPEG_DECODER), state(&place.source()).unwrap());
+    assert_ne!(under("zune-jpeg 0.5.14"), under("zune-jpeg 0.5.15"));
 }
 
 #[test]
@@ -98,30 +135,47 @@ fn damaged_files_are_made_again() {
     damaged.push([&whole[..], b"x"].concat());
     for (k, bytes) in damaged.into_iter().enumerate() {
         std::fs::write(place.file(), bytes).unwrap();
-        assert_eq!(place.load(), sample());
+        assert_eq!(place.load(), place.sample());
         assert_eq!(place.made.get(), k + 2);
         assert_eq!(std::fs::read(place.file()).unwrap(), whole);
     }
+}
+
+/// A process that was killed leaves a part that nobody holds; one at work holds its own.
+#[test]
+fn parts_that_nobody_writes_any_more_are_removed() {
+    let place = Place::new();
+    std::fs::create_dir_all(place.cache()).unwrap();
+    let (dead, live) = (place.cache().join("test-1.77-0.part"), place.cache().join("test-2.78-0.part"));
+    std::fs::write(&dead, "half").unwrap();
+    let writer = File::create(&live).unwrap();
+    writer.try_lock().unwrap();
+    place.load();
+    assert!(!dead.exists() && live.exists());
+    drop(writer);
+    std::fs::remove_file(live).unwrap();
+    place.file();
 }
 
 #[test]
 fn a_cache_that_cannot_be_written_is_no_error() {
     let place = Place::new();
     std::fs::write(place.dir.path().join("cache"), "a file where a folder should be").unwrap();
-    assert_eq!(place.load(), sample());
-    assert_eq!(place.load(), sample());
+    assert_eq!(place.load(), place.sample());
+    assert_eq!(place.load(), place.sample());
     assert_eq!(place.made.get(), 2);
 }
 
 #[test]
 fn many_at_once_do_not_disturb_each_other() {
     let place = Place::new();
-    let (source, cache) = (place.dir.path().join("source"), place.cache());
+    let (source, cache, expected) = (place.source(), place.cache(), place.sample());
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
                 for _ in 0..20 {
-                    assert_eq!(cached(&source, "test", Some(&cache), || Ok(sample())).unwrap(), sample());
+                    let made = || Ok(found_at(&source, sample()));
+                    assert_eq!(cached(&source, "test", Some(&cache), made).unwrap(), expected);
                 }
             });
         }

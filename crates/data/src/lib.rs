@@ -51,5 +51,6 @@ pub use dirs::Dirs;
 pub use error::{ConfigError, DataError};
 pub use load::{Bundle, load};
 pub use names::suggest;
+pub use picture::JPEG_DECODER;
 pub use record::{ChangedLabel, DataRecord, Source, SourceFile};
 pub use registry::{Allowed, Download, Entry, Kind, OptionDoc, RemoteFile, entry, registry};

@@ -10,6 +10,9 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
+/// Crate and version that decode JPEGs, for the record of a run: another one may give other pixels.
+pub const JPEG_DECODER: &str = "zune-jpeg 0.5.15";
+
 /// A decoded picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Picture {
@@ -45,6 +48,13 @@ impl Picture {
     }
 }
 
+/// Whether the last scan has an end-of-image marker (FF D9) after it. Decoders make up what a few missing bytes would have said; and no coded data
+/// look like a marker, since a 0 follows every FF in them (ITU-T T.81, B.1.1.5).
+fn has_end(bytes: &[u8]) -> bool {
+    let last = |marker: u8| bytes.windows(2).rposition(|pair| pair == [0xFF, marker]);
+    last(0xD9).is_some_and(|end| last(0xDA).is_none_or(|scan| scan < end))
+}
+
 fn jpeg(bytes: &[u8]) -> Result<Picture, String> {
     let options = DecoderOptions::default().set_strict_mode(true);
     let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(bytes), options);
@@ -53,6 +63,9 @@ fn jpeg(bytes: &[u8]) -> Result<Picture, String> {
     let (channels, space) = if grey { (1, ColorSpace::Luma) } else { (3, ColorSpace::RGB) };
     decoder.set_options(options.jpeg_set_out_colorspace(space));
     let mixed = decoder.decode().map_err(|e| e.to_string())?;
+    if !has_end(bytes) {
+        return Err("truncated: its last scan does not end".to_owned());
+    }
     let (width, height) = decoder.dimensions().ok_or("no size")?;
     if mixed.len() != channels * height * width {
         return Err(format!("{} bytes decoded of {channels}x{height}x{width}", mixed.len()));

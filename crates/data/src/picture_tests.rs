@@ -63,6 +63,15 @@ pub(crate) fn png_of(color: png::ColorType, width: u32, height: u32, data: &[u8]
     bytes
 }
 
+/// The name in a run's record is that of the crate which is built in.
+#[test]
+fn the_decoder_is_the_one_of_the_lock_file() {
+    let lock = include_str!("../../../Cargo.lock");
+    let (name, version) = JPEG_DECODER.split_once(' ').unwrap();
+    assert!(lock.contains(&format!("name = \"{name}\"\nversion = \"{version}\"\n")));
+    assert_eq!(lock.matches(&format!("name = \"{name}\"\n")).count(), 1);
+}
+
 #[test]
 fn a_grey_jpeg_has_the_values_of_its_blocks() {
     let values = [3u8, 250, 128, 77, 0, 255];
@@ -103,6 +112,18 @@ fn pngs_are_read_channel_by_channel() {
     assert_eq!(opaque.pixels, [1, 2, 3]);
     let error = Picture::decode(&png_of(png::ColorType::Rgba, 1, 1, &[1, 2, 3, 254])).unwrap_err();
     assert!(error.contains("transparent"), "{error}");
+}
+
+/// However few bytes are missing; what follows the end does not matter.
+#[test]
+fn a_jpeg_cut_anywhere_is_an_error() {
+    let jpeg = jpeg_of(&[vec![3, 9, 200], vec![250, 128, 1]], 2, 1);
+    let whole = Picture::decode(&jpeg).unwrap();
+    for n in 2..jpeg.len() {
+        let error = Picture::decode(&jpeg[..n]).expect_err(&format!("{n} of {}", jpeg.len()));
+        assert!(error.contains("damaged JPEG"), "{n}: {error}");
+    }
+    assert_eq!(Picture::decode(&[&jpeg[..], b"\n\0"].concat()).unwrap(), whole);
 }
 
 #[test]

@@ -47,6 +47,10 @@ pub(crate) fn apply(
         here = chosen("subset", n, &here, whole, rng, entry.name)?;
     }
     let test_indices = test.as_ref().map(|t| of_classes(t, &kept));
+    if test_indices.as_ref().is_some_and(Vec::is_empty) {
+        let message = format!("no test example of classes {kept:?}");
+        return Err(DataError::Unfit { name: entry.name.to_owned(), message });
+    }
 
     set_normalisation(config.normalize, &mut train);
     test.iter_mut().for_each(|t| set_normalisation(config.normalize, t));

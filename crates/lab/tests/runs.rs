@@ -133,6 +133,8 @@ fn a_finished_run_holds_every_file_and_is_not_made_twice() {
         assert!(dir.join(file).is_file(), "{file}");
     }
     assert_eq!(fs::read_to_string(dir.join("spec.toml")).unwrap(), spec(&[]).to_toml());
+    let env: serde_json::Value = serde_json::from_slice(&fs::read(dir.join("env.json")).unwrap()).unwrap();
+    assert_eq!(env["jpeg_decoder"], realign_data::JPEG_DECODER);
     assert_eq!(checkpoints(&dir).iter().map(|c| c.0).collect::<Vec<_>>(), [0, 40, 42]);
     let rows = read_metrics(&dir.join("metrics.jsonl")).unwrap();
     let parquet = SerializedFileReader::new(fs::File::open(dir.join("metrics.parquet")).unwrap()).unwrap();
@@ -144,6 +146,42 @@ fn a_finished_run_holds_every_file_and_is_not_made_twice() {
     fs::write(dir.join("metrics.jsonl"), "left alone").unwrap();
     assert_eq!(go(&spec(&[]), &dir).unwrap(), report);
     assert_eq!(fs::read_to_string(dir.join("metrics.jsonl")).unwrap(), "left alone");
+}
+
+/// A checkpoint belongs to its data: on other files under the same name the run is not continued; where they lie does not matter.
+#[test]
+fn a_run_does_not_go_on_with_other_data() {
+    let temp = tempfile::tempdir().unwrap();
+    let data = |folder: &str, shade: u8| {
+        let dir = temp.path().join(folder).join("cifar-100-binary");
+        fs::create_dir_all(&dir).unwrap();
+        let record = |k: u8| [&[0, k % 2][..], &[shade + 40 * (k % 2) + k; 3072]].concat();
+        let records: Vec<u8> = (0..20).flat_map(record).collect();
+        ["train.bin", "test.bin"].iter().for_each(|name| fs::write(dir.join(name), &records).unwrap());
+    };
+    data("one", 10);
+    data("two", 11);
+    data("moved", 10);
+    let words =
+        ["data={name=cifar100}", "network.widths=[3072,3,2]", "train.batch=5", "train.checkpoint=2 steps"];
+    let spec = spec(&words);
+    let start = |folder: &str, dir: &Path, stop: Option<u64>| {
+        let flag = AtomicBool::new(false);
+        let mut observer = At { stop: stop.map(|s| (s, &flag)), copy: None };
+        let dirs = Dirs { data_dir: Some(temp.path().join(folder)) };
+        run(&spec, &RunOptions { dirs, ..options(dir) }, &mut observer, &flag)
+    };
+    let (whole, cut) = (temp.path().join("whole"), temp.path().join("cut"));
+    start("one", &whole, None).unwrap();
+    assert_eq!(start("one", &cut, Some(5)).unwrap().status, Status::Stopped);
+    let before = fs::read(cut.join("data.json")).unwrap();
+    let error = start("two", &cut, None).unwrap_err();
+    let LabError::Store(e) = &error else { panic!("{error}") };
+    assert!(matches!(e, StoreError::OtherData { .. }) && e.is_usage(), "{e}");
+    assert!(e.to_string().contains("two/cifar-100-binary/train.bin: SHA-256 was"), "{e}");
+    assert_eq!(fs::read(cut.join("data.json")).unwrap(), before);
+    start("moved", &cut, None).unwrap();
+    same(&whole, &cut);
 }
 
 #[test]

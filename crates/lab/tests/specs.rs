@@ -232,3 +232,27 @@ fn shipped_experiments_load() {
         .unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(word(&spec.runs()[1], "data.name"), "\"mnist\"");
 }
+
+/// A table from the command line is the whole section: neither the file's keys in it nor its axes are left, and its mistakes are the override's.
+#[test]
+fn a_table_takes_the_place_of_a_section() {
+    let text = GOOD.replace("name = \"gaussians\"", "name = \"gaussians\"\nmargin = 2.0")
+        + "[grid]\ndata.dim = [20, 20]\nseed = [1, 2]\n";
+    let found = runs(&text, &["data={name=glyphs, classes=3}", "network={model=lenet}"]);
+    assert_eq!(found.len(), 2);
+    for run in &found {
+        assert_eq!((word(run, "data.name"), word(run, "data.classes")), ("\"glyphs\"".into(), "3".into()));
+        assert_eq!(
+            (word(run, "data.margin"), word(run, "network.model")),
+            (String::new(), "\"lenet\"".into())
+        );
+        assert_eq!(word(run, "network.widths"), "");
+    }
+    let both = runs(GOOD, &["data={name=glyphs,classes=3},{name=digits}", "network={model=lenet}"]);
+    assert_eq!(both.iter().map(|r| word(r, "data.name")).collect::<Vec<_>>(), ["\"glyphs\"", "\"digits\""]);
+    let e = parse(GOOD, &["data={name=glyps}"]).unwrap_err();
+    assert_eq!((e.key.as_str(), e.place), ("data.name", Place::Override("data={name=glyps}".into())));
+    assert!(e.message.contains("glyphs"), "{}", e.message);
+    let e = parse(GOOD, &["data={classes=3}"]).unwrap_err();
+    assert!(e.to_string().contains("data.name: missing; known data sets"), "{e}");
+}

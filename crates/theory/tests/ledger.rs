@@ -4,18 +4,18 @@
 #[path = "../../core/tests/common/mod.rs"]
 mod common;
 
+use common::faulty::{Faulty, scaled};
 use common::{Case, Memory};
 use proptest::prelude::*;
-use realign::layer::{Dense, Layer, Pass, Seen, activation};
+use realign::layer::{Dense, activation};
 use realign::network::Builder;
 use realign::optim::Clip;
 use realign::probes::{Probe, Rows, View};
 use realign::rules::RULES;
-use realign::tensor::{DType, Par, Shape, SliceMut, Tensor, ops::Accum};
+use realign::tensor::{DType, Par, Shape};
 use realign::train::{BatchSize, Journal, Row, Setup, Trainer};
 use realign_theory::ledger::books::step_of_unit;
 use realign_theory::ledger::{Accounts, Audit, Verdict};
-use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 fn ledger(case: Case) -> Case {
@@ -164,43 +164,6 @@ fn adam_and_clipping_break_the_plain_law() {
     assert!(clipped.closed && clipped.layers.iter().any(|l| l.clipping.abs() > 0.05 * l.exchanged_norm));
 }
 
-/// A dense layer whose error at the input is 1 % too large.
-struct Faulty(Dense);
-
-impl Layer for Faulty {
-    fn kind(&self) -> &'static str {
-        "faulty"
-    }
-    fn output_shape(&self, input: Shape) -> Result<Shape, String> {
-        self.0.output_shape(input)
-    }
-    fn forward(&self, x: &Tensor, y: &mut Tensor, aux: &mut Tensor, pass: Pass<'_>) {
-        self.0.forward(x, y, aux, pass);
-    }
-    fn error_back(&self, w: Option<&Tensor>, s: Seen<'_>, d: &Tensor, dx: &mut Tensor, a: Accum, p: Par) {
-        let scaled: Vec<f64> = d.to_f64_vec().iter().map(|v| 1.01 * v).collect();
-        self.0.error_back(w, s, &Tensor::from_f64(d.shape(), &scaled, d.dtype()), dx, a, p);
-    }
-    fn weight_grad(&self, s: Seen<'_>, d: &Tensor, rows: Range<usize>, g: SliceMut<'_>, par: Par) {
-        self.0.weight_grad(s, d, rows, g, par);
-    }
-    fn bias_grad(&self, d: &Tensor, g: &mut Tensor) {
-        self.0.bias_grad(d, g);
-    }
-    fn weight(&self) -> Option<&Tensor> {
-        self.0.weight()
-    }
-    fn bias(&self) -> Option<&Tensor> {
-        self.0.bias()
-    }
-    fn params_mut(&mut self) -> (Option<&mut Tensor>, Option<&mut Tensor>) {
-        self.0.params_mut()
-    }
-    fn fans(&self) -> (usize, usize) {
-        self.0.fans()
-    }
-}
-
 /// `case` with a dense layer number `wrong` whose error is 1 % too large.
 fn faulty(case: &Case, wrong: usize) -> Setup {
     let mut setup = case.setup();
@@ -209,7 +172,11 @@ fn faulty(case: &Case, wrong: usize) -> Setup {
     let last = case.widths.len() - 2;
     for (i, pair) in case.widths.windows(2).enumerate() {
         let dense = Dense::new(pair[0], pair[1], true, case.dtype);
-        h = if i == wrong { b.layer(h, Faulty(dense)) } else { b.layer(h, dense) };
+        h = if i == wrong {
+            b.layer(h, Faulty { layer: dense, spoil: Box::new(|_, _, _, dx| scaled(dx, 1.01)) })
+        } else {
+            b.layer(h, dense)
+        };
         if i < last {
             h = b.pointwise(h, activation(&toml::Value::from("relu")).unwrap());
         }

@@ -4,16 +4,16 @@
 #[path = "../../core/tests/common/mod.rs"]
 mod common;
 
+use common::faulty::Faulty;
 use common::images::Images;
-use realign::layer::batch_norm::Backward;
-use realign::layer::{BatchNorm, Conv2d, Dense, GlobalAvgPool, Layer, Pass, Seen, activation};
+use realign::layer::batch_norm::{Backward, EPS};
+use realign::layer::{BatchNorm, Conv2d, Dense, GlobalAvgPool, Layer, Seen, activation};
 use realign::network::{Builder, Network};
 use realign::rules::RULES;
 use realign::streams::{Stream, streams};
-use realign::tensor::{DType, Par, Shape, SliceMut, Tensor, ops::Accum, ops::Window};
+use realign::tensor::{DType, Shape, Tensor, ops::Window};
 use realign_theory::laws::{LAWS, Setting};
 use realign_theory::ledger::{Audit, LayerAudit, Verdict};
-use std::ops::Range;
 
 const OPTIMIZERS: [&str; 3] = [
     "name = \"sgd\"",
@@ -168,25 +168,22 @@ enum Fault {
     Scale,
 }
 
-/// A batch norm with a fault in its backward pass.
-struct Faulty(BatchNorm, Fault);
-
-impl Faulty {
+impl Fault {
     /// dx + fault, from the batch norm's formula with gamma, by naive loops.
-    fn spoil(&self, s: Seen<'_>, delta: &Tensor, dx: &mut Tensor) {
-        let gamma = self.0.weight().unwrap();
+    fn spoil(self, norm: &BatchNorm, s: Seen<'_>, delta: &Tensor, dx: &mut Tensor) {
+        let gamma = norm.weight().unwrap();
         let (channels, area) = (gamma.numel(), s.x.cols() / gamma.numel());
         let count = (s.x.rows() * area) as f64;
         for c in 0..channels {
             let at: Vec<usize> = (0..s.x.numel()).filter(|i| i / area % channels == c).collect();
             let mean = at.iter().map(|&i| s.x.at(i)).sum::<f64>() / count;
             let var = at.iter().map(|&i| (s.x.at(i) - mean).powi(2)).sum::<f64>() / count;
-            let inverse = 1.0 / (var + realign::layer::batch_norm::EPS).sqrt();
+            let inverse = 1.0 / (var + EPS).sqrt();
             let hat = |i: usize| (s.x.at(i) - mean) * inverse;
             let plain = at.iter().map(|&i| delta.at(i)).sum::<f64>() / count;
             let along = at.iter().map(|&i| delta.at(i) * hat(i)).sum::<f64>() / count;
             for &i in &at {
-                let extra = match self.1 {
+                let extra = match self {
                     Fault::Along => 0.01 * gamma.at(c) * inverse * hat(i) * along,
                     Fault::Mean => 0.01 * gamma.at(c) * inverse * plain,
                     Fault::Scale => 0.01 * dx.at(i),
@@ -194,53 +191,6 @@ impl Faulty {
                 dx.set(i, dx.at(i) + extra);
             }
         }
-    }
-}
-
-impl Layer for Faulty {
-    fn kind(&self) -> &'static str {
-        "faulty"
-    }
-    fn output_shape(&self, input: Shape) -> Result<Shape, String> {
-        self.0.output_shape(input)
-    }
-    fn forward(&self, x: &Tensor, y: &mut Tensor, aux: &mut Tensor, pass: Pass<'_>) {
-        self.0.forward(x, y, aux, pass);
-    }
-    fn error_back(&self, w: Option<&Tensor>, s: Seen<'_>, d: &Tensor, dx: &mut Tensor, a: Accum, p: Par) {
-        assert_eq!(a, Accum::Replace, "a chain");
-        self.0.error_back(w, s, d, dx, a, p);
-        self.spoil(s, d, dx);
-    }
-    fn weight_grad(&self, s: Seen<'_>, d: &Tensor, rows: Range<usize>, g: SliceMut<'_>, par: Par) {
-        self.0.weight_grad(s, d, rows, g, par);
-    }
-    fn bias_grad(&self, d: &Tensor, g: &mut Tensor) {
-        self.0.bias_grad(d, g);
-    }
-    fn weight(&self) -> Option<&Tensor> {
-        self.0.weight()
-    }
-    fn bias(&self) -> Option<&Tensor> {
-        self.0.bias()
-    }
-    fn params_mut(&mut self) -> (Option<&mut Tensor>, Option<&mut Tensor>) {
-        self.0.params_mut()
-    }
-    fn carried(&self) -> bool {
-        self.0.carried()
-    }
-    fn statistics(&self) -> Option<Backward> {
-        self.0.statistics()
-    }
-    fn balance(&self, s: Seen<'_>, d: &Tensor, out: &mut Vec<f64>, par: Par) {
-        self.0.balance(s, d, out, par);
-    }
-    fn absorb(&mut self, s: Seen<'_>) {
-        self.0.absorb(s);
-    }
-    fn homogeneous(&self) -> bool {
-        self.0.homogeneous()
     }
 }
 
@@ -252,7 +202,10 @@ fn faulty<const WRONG: usize, const FAULT: usize>(dtype: DType) -> Network {
         h = b.layer(h, Conv2d::new(b.shape(h), 4, Window::square(3, 1, 1), 1, true, dtype).unwrap());
         let norm = BatchNorm::new(4, true, Backward::Exact, dtype);
         let fault = [Fault::Along, Fault::Mean, Fault::Scale][FAULT];
-        h = if i == WRONG { b.layer(h, Faulty(norm, fault)) } else { b.layer(h, norm) };
+        let spoil = Box::new(move |norm: &BatchNorm, s: Seen<'_>, d: &Tensor, dx: &mut Tensor| {
+            fault.spoil(norm, s, d, dx)
+        });
+        h = if i == WRONG { b.layer(h, Faulty { layer: norm, spoil }) } else { b.layer(h, norm) };
         h = b.pointwise(h, activation(&toml::Value::from("relu")).unwrap());
     }
     let pool = GlobalAvgPool::new(b.shape(h)).unwrap();

@@ -15,7 +15,7 @@ It says nothing about rules whose feedback moves by itself (tracking), nor about
 use super::Rule;
 use crate::init::Feedback;
 use crate::network::{Network, NodeId};
-use crate::streams::streams;
+use crate::streams::{Columns, streams};
 use realign_tensor::{Tensor, ops};
 
 /// A layer and the one that reads it: the only writer and the only reader of their units.
@@ -84,13 +84,11 @@ pub fn alignment(net: &Network, rule: &dyn Rule, b: &Feedback, chain: Chain) -> 
     potential.phi(&w, &b, &w, &mut full);
     potential.phi(&w, &b, &vec![0.0; w.len()], &mut empty);
     potential.carry(&w, &b, &mut m);
-    let writer = net.weight(chain.writer);
-    let (units, cols) = (writer.rows(), net.weight(chain.reader).cols());
-    // A channel that is read through filter taps or positions owns that many neighbouring columns.
-    let taps = (cols / units.max(1)).max(1);
+    let units = net.weight(chain.writer).rows();
+    let columns = Columns::of(net.weight(chain.reader).shape(), units);
     let by_unit = |value: &dyn Fn(usize) -> f64| {
         let mut out = vec![0.0; units];
-        (0..w.len()).for_each(|i| out[i % cols / taps] += value(i));
+        (0..w.len()).for_each(|i| out[columns.unit(i)] += value(i));
         out
     };
     Some(Alignment {

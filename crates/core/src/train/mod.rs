@@ -333,7 +333,7 @@ impl Trainer {
         let n = self.data.train.len();
         let range = self.batch.select(step, &self.plan, n, &self.root);
         let indices = &self.batch.order[range];
-        let augment = self.root.child("augment").at(self.step);
+        let augment = self.root.child("augment").at(step);
         self.data.gather_train(indices, self.trace.input_mut(indices.len()), &augment);
         let target =
             fill_target(&self.data.train.targets, indices, &mut self.batch.labels, &mut self.batch.values);

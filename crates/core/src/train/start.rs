@@ -11,8 +11,9 @@ use crate::ConfigError;
 use crate::init::{Feedback, FeedbackInit, WeightInit};
 use crate::network::{Network, NodeId};
 use crate::rules::{Alignment, Rule, alignment, chains, writer_sq};
+use crate::streams::Columns;
 use realign_data::Dataset;
-use realign_tensor::{Rng, ops};
+use realign_tensor::{Rng, Tensor};
 
 /// Fills W and b and makes B.
 pub(super) fn start(
@@ -39,13 +40,7 @@ fn align(
     root: &Rng,
 ) -> Result<(), ConfigError> {
     for chain in chains(net).into_iter().rev() {
-        let mut columns = vec![0.0; net.weight(chain.writer).rows()];
-        let units = columns.len();
-        let w = net.weight(chain.reader);
-        let taps = (w.cols() / units.max(1)).max(1);
-        let mut by_column = vec![0.0; w.cols()];
-        ops::dot_cols(w, w, &mut by_column);
-        by_column.iter().enumerate().for_each(|(j, v)| columns[j / taps] += v);
+        let mut columns = squared_columns(net.weight(chain.reader), net.weight(chain.writer).rows());
         let b = rule.feedback(net, feedback, root);
         if let Some(a) = alignment(net, rule, &b, chain) {
             cap(&a, &mut columns)?;
@@ -53,6 +48,20 @@ fn align(
         shrink(net, chain.writer, &columns, margin);
     }
     Ok(())
+}
+
+/// ‖W[:,k]‖² for each of the units that W reads, column by column.
+fn squared_columns(w: &Tensor, units: usize) -> Vec<f64> {
+    let (columns, cols) = (Columns::of(w.shape(), units), w.cols());
+    let mut out = vec![0.0; units];
+    for first in (0..w.rows()).step_by(columns.rows) {
+        let rows = first..(first + columns.rows).min(w.rows());
+        for j in 0..cols {
+            let squares = rows.clone().map(|r| w.at(r * cols + j).powi(2));
+            out[columns.unit(first * cols + j)] += squares.sum::<f64>();
+        }
+    }
+    out
 }
 
 /// Lowers the squared column norms to twice the budget where the rule's law needs it.

@@ -1,6 +1,7 @@
 //! Small setups and a sink in memory, shared by the integration tests.
 #![allow(dead_code, unreachable_pub, missing_docs)] // every test binary uses its own part
 
+pub mod faulty;
 pub mod images;
 
 use realign::checkpoint::Checkpoint;

@@ -109,7 +109,9 @@ fn from_archive(path: &Path, format: &Format, which: usize) -> Result<(Part, Par
         if format.train.iter().chain(format.test).any(|n| n.trim_end_matches(".gz") == file) {
             let part = records(input, format, which)
                 .map_err(|message| DataError::format(path, format!("{inside}: {message}")))?;
-            parts.insert(file.to_owned(), part);
+            if parts.insert(file.to_owned(), part).is_some() {
+                return Err(DataError::format(path, format!("{inside}: a second {file} in this archive")));
+            }
         }
         Ok(())
     })?;

@@ -166,6 +166,8 @@ fn archives_that_are_incomplete_or_hostile_are_refused() {
     assert!(text.contains("no file test.bin in this archive"), "{text}");
     let text = error(&[("x/train.bin", &train[..9000]), ("x/test.bin", &test)]);
     assert!(text.contains("cifar-100-binary.tar.gz: x/train.bin: truncated"), "{text}");
+    let text = error(&[("x/train.bin", &train), ("x/test.bin", &test), ("y/train.bin", &test)]);
+    assert!(text.contains("cifar-100-binary.tar.gz: y/train.bin: a second train.bin"), "{text}");
     let text = error(&[("x/train.bin", &train), ("../test.bin", &test)]);
     assert!(text.contains("refused: entry \"../test.bin\""), "{text}");
 }
@@ -198,6 +200,15 @@ fn choices_of_a_cut_stay_within_it() {
     let text =
         load_from(dir.path(), "name = 'cifar100'\nlabels = 'coarse'\nclasses = 21").unwrap_err().to_string();
     assert!(text.contains("21 classes asked for; data set \"cifar100\" has 20"), "{text}");
+}
+
+/// Test records of other classes than the train records' must not become an accuracy over no examples.
+#[test]
+fn a_test_set_without_the_classes_of_the_train_set_is_refused() {
+    let dir = written("plain");
+    write(dir.path().join("cifar-100-binary/test.bin"), &records_of(&[&[2, 9]], 0));
+    let text = load_from(dir.path(), "name = 'cifar100'").unwrap_err().to_string();
+    assert!(text.contains("\"cifar100\": no test example of classes [1, 30, 98]"), "{text}");
 }
 
 #[test]

@@ -9,6 +9,8 @@ use crate::decoded::{Decoded, Split, cached};
 use crate::picture::Picture;
 use crate::registry::{Allowed, Entry, Kind, OptionDoc, Raw, Request};
 use crate::{ConfigError, DataError, Dirs};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 pub(crate) const ENTRY: Entry = Entry {
@@ -48,13 +50,72 @@ fn find(path: &Path, dirs: &Dirs) -> Result<PathBuf, ConfigError> {
     places.iter().find(|p| p.exists()).cloned().ok_or_else(missing)
 }
 
-/// Split, class and file of a picture.
-fn place(inside: &str) -> Option<[&str; 3]> {
+const SPLITS: [&str; 3] = ["train", "val", "test"];
+
+/// Split and class of a file in a class.
+fn home(inside: &str) -> Option<[&str; 2]> {
     let parts: Vec<&str> = inside.split('/').collect();
-    let &[.., split, class, file] = &parts[..] else { return None };
-    let end = file.rsplit_once('.').map(|(_, e)| e.to_ascii_lowercase());
-    let picture = end.is_some_and(|e| ["png", "jpg", "jpeg"].contains(&e.as_str()));
-    (picture && ["train", "val", "test"].contains(&split)).then_some([split, class, file])
+    let &[.., split, class, _] = &parts[..] else { return None };
+    SPLITS.contains(&split).then_some([split, class])
+}
+
+fn is_picture(inside: &str) -> bool {
+    let end = inside.rsplit_once('.').map(|(_, e)| e.to_ascii_lowercase());
+    end.is_some_and(|e| ["png", "jpg", "jpeg"].contains(&e.as_str()))
+}
+
+/// Classes of train with any file, and the first picture that is in no class: what would otherwise be left out without a word.
+#[derive(Default)]
+struct Seen {
+    classes: BTreeSet<String>,
+    stray: Option<String>,
+}
+
+impl Seen {
+    fn want(&mut self, inside: &str) -> Want {
+        match home(inside) {
+            Some([split, class]) => {
+                if split == "train" {
+                    self.classes.insert(class.to_owned());
+                }
+                if is_picture(inside) { Want::Picture } else { Want::Skip }
+            }
+            None => {
+                if is_picture(inside) && inside.split('/').any(|part| SPLITS.contains(&part)) {
+                    self.stray.get_or_insert_with(|| inside.to_owned());
+                }
+                Want::Skip
+            }
+        }
+    }
+
+    /// Complains about what was left out; `classes` are those with pictures.
+    fn check(mut self, path: &Path, classes: &[String]) -> Result<(), DataError> {
+        if let Some(stray) = self.stray {
+            return Err(DataError::format(path, format!("{stray}: a picture in no class; expected <split>/<class>/<picture>")));
+        }
+        self.classes.extend(folders(&path.join("train"))?);
+        match self.classes.iter().find(|c| !classes.contains(c)) {
+            Some(class) => Err(DataError::format(path, format!("train/{class}: no picture (.png, .jpg, .jpeg) in this class"))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Names of the folders in `path`, which may be no folder.
+fn folders(path: &Path) -> Result<Vec<String>, DataError> {
+    let mut names = Vec::new();
+    if path.is_dir() {
+        let wrap = |e| DataError::io(path, e);
+        for entry in std::fs::read_dir(path).map_err(wrap)? {
+            let entry = entry.map_err(wrap)?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if entry.path().is_dir() && !name.starts_with('.') {
+                names.push(name);
+            }
+        }
+    }
+    Ok(names)
 }
 
 /// A picture in its class, and its path.
@@ -66,13 +127,13 @@ struct Shot {
 
 /// Reads and decodes everything.
 pub(super) fn decode(path: &Path) -> Result<Decoded, DataError> {
-    let want = |inside: &str| if place(inside).is_some() { Want::Picture } else { Want::Skip };
-    let Album { mut pictures, source, .. } = album::read(path, &want)?;
+    let seen = RefCell::new(Seen::default());
+    let Album { mut pictures, source, .. } = album::read(path, &|inside| seen.borrow_mut().want(inside))?;
     let wrong = |message: String| DataError::format(path, message);
     pictures.sort_by(|a, b| a.0.cmp(&b.0));
     let [mut train, mut val, mut test] = [Vec::new(), Vec::new(), Vec::new()];
     for (inside, picture) in pictures {
-        let Some([split, class, _]) = place(&inside) else { continue };
+        let Some([split, class]) = home(&inside) else { continue };
         let list = match split {
             "train" => &mut train,
             "val" => &mut val,
@@ -97,6 +158,7 @@ pub(super) fn decode(path: &Path) -> Result<Decoded, DataError> {
     let mut classes: Vec<String> = train.iter().map(|s| s.class.clone()).collect();
     classes.sort_unstable();
     classes.dedup();
+    seen.into_inner().check(path, &classes)?;
     check_classes(&classes, &test, split_name).map_err(wrong)?;
     let shape = [if colour { 3 } else { 1 }, size.0, size.1];
     let test = (!test.is_empty()).then(|| split(test, &classes, colour));

@@ -69,6 +69,15 @@ fn what_is_wrong_is_named() {
     assert!(text.contains("no picture of class b: test/b is missing or empty"), "{text}");
     let text = error(|d| std::fs::remove_dir_all(d.join("train/b")).unwrap());
     assert!(text.contains("test/b/x.png: class b has no folder train/b"), "{text}");
+    // A class that has no picture, or only such as are not read, is not left out in silence; nor is a picture in no class.
+    let text = error(|d| std::fs::create_dir(d.join("train/c")).unwrap());
+    assert!(text.contains("train/c: no picture (.png, .jpg, .jpeg) in this class"), "{text}");
+    let text = error(|d| write(d, "train/c/1.webp", b"RIFF"));
+    assert!(text.contains("train/c: no picture (.png, .jpg, .jpeg) in this class"), "{text}");
+    for stray in ["train/1.png", "train/a/images/1.png", "test/1.png"] {
+        let text = error(|d| write(d, stray, &grey(1)));
+        assert!(text.contains(&format!("{stray}: a picture in no class")), "{text}");
+    }
     let text = error(|d| std::fs::remove_dir_all(d.join("train")).unwrap());
     assert!(text.contains("no picture (.png, .jpg, .jpeg) in train/<class>/"), "{text}");
 }

@@ -36,6 +36,9 @@ fn part(value: Value<'_>, format: &Format, which: usize) -> Result<Part, String>
     if *shape != [n, IMAGE] || n == 0 {
         return Err(format!("\"data\" has shape {shape:?}, expected examples x {IMAGE}"));
     }
+    if bytes.len() != n * IMAGE {
+        return Err(format!("\"data\" has {} bytes, expected {n} x {IMAGE}", bytes.len()));
+    }
     let mut columns = Vec::new();
     for key in format.python_labels {
         columns.push(labels(get(key)?, key, n)?);
@@ -76,6 +79,20 @@ enum Value<'a> {
         shape: Vec<usize>,
         bytes: &'a [u8],
     },
+}
+
+/// The deepest that CIFAR has is an array's state with its shape. Without a limit a short file could nest containers, or by the memo double
+/// them, until memory or the stack is used up.
+fn tuple(items: Vec<Value<'_>>) -> Step<Value<'_>> {
+    let holds_tuple = |v: &Value<'_>| matches!(v, Value::Tuple(inner) if inner.iter().any(is_container));
+    if items.iter().any(|v| holds_tuple(v) || matches!(v, Value::Dict(_) | Value::List(_))) {
+        return Err("tuples nested deeper than in any CIFAR file".to_owned());
+    }
+    Ok(Value::Tuple(items))
+}
+
+fn is_container(value: &Value<'_>) -> bool {
+    matches!(value, Value::Tuple(_) | Value::List(_) | Value::Dict(_))
 }
 
 struct Machine<'a> {
@@ -131,8 +148,8 @@ impl<'a> Machine<'a> {
             b'}' => Value::Dict(Vec::new()),
             b']' => Value::List(Vec::new()),
             b')' => Value::Tuple(Vec::new()),
-            0x85..=0x87 => Value::Tuple(self.last(usize::from(op - 0x84))?),
-            b't' => Value::Tuple(self.since_mark()?),
+            0x85..=0x87 => tuple(self.last(usize::from(op - 0x84))?)?,
+            b't' => tuple(self.since_mark()?)?,
             b'c' => Value::Global(format!("{}.{}", self.line()?, self.line()?)),
             0x93 => self.named()?,
             b'R' => self.call()?,
@@ -200,6 +217,9 @@ impl<'a> Machine<'a> {
 
     fn append(&mut self, many: bool) -> Step {
         let new = if many { self.since_mark()? } else { self.last(1)? };
+        if new.iter().any(is_container) {
+            return Err("lists of containers are in no CIFAR file".to_owned());
+        }
         match self.stack.last_mut() {
             Some(Value::List(items)) => {
                 items.extend(new);
@@ -211,6 +231,9 @@ impl<'a> Machine<'a> {
 
     fn set(&mut self, many: bool) -> Step {
         let new = if many { self.since_mark()? } else { self.last(2)? };
+        if new.iter().any(|v| matches!(v, Value::Dict(_))) {
+            return Err("dictionaries inside dictionaries are in no CIFAR file".to_owned());
+        }
         let Some(Value::Dict(items)) = self.stack.last_mut() else {
             return Err("sets a key of what is no dictionary".to_owned());
         };

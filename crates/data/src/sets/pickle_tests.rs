@@ -84,7 +84,21 @@ fn damaged_and_foreign_files_are_named() {
         (file(&[7], &[0, 1], &good), "1 labels in \"fine_labels\", but 2 images"),
         (file(&[7, 8], &[0, 1], &array(2, 3071, b"u1", &pixels(2))), "shape [2, 3071]"),
         (file(&[7, 8], &[0, 1], &array(3, 3072, b"u1", &pixels(2))), "shape [3, 3072]"),
+        (
+            file(&[7, 8], &[0, 1], &array(2, 3072, b"u1", &[&pixels(2)[..], b"more"].concat())),
+            "6148 bytes, expected 2 x 3072",
+        ),
         (file(&[7, 8], &[0, 1], &array(2, 3072, b"f4", &pixels(2))), "not of bytes"),
+        // Python would make these, one inside the other; dropping the last would overflow our stack.
+        ([b"\x80\x02)", &[0x85; 1_000_000][..], b"."].concat(), "nested deeper"),
+        (
+            [b"\x80\x02", &b"]".repeat(100_000)[..], &b"a".repeat(99_999)[..], b"."].concat(),
+            "lists of containers",
+        ),
+        (
+            [b"\x80\x02", &b"}K\x00"[..].repeat(100_000)[..], b"}", &b"s".repeat(100_000)[..], b"."].concat(),
+            "inside dictionaries",
+        ),
         (b"\x80\x02}q\x01.".to_vec(), "no key \"data\""),
         (b"\x80\x02]q\x01.".to_vec(), "no dictionary"),
         (b"Zello".to_vec(), "opcode 0x5a"),

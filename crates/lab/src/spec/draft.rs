@@ -116,7 +116,7 @@ fn take_axes(tree: &mut Table, places: &Places) -> Result<Vec<Axis>, SpecError> 
         let key = format!("grid.{path}");
         let values = grid::axis(&value).map_err(|m| places.error(&key, m))?;
         can_vary(&path).map_err(|m| places.error(&key, m))?;
-        Ok(Axis { path: overrides::full_name(&path), values, place: places.at(&key) })
+        Ok(Axis { path: overrides::full_name(&path, &values), values, place: places.at(&key) })
     };
     found.into_iter().map(axis).collect()
 }
@@ -197,7 +197,7 @@ fn apply(
                     "is there already; leave out the \"+\" to change it".into(),
                 ));
             }
-            axes.retain(|a| a.path != path);
+            axes.retain(|a| !covers(&path, &a.path));
             assign(tree, &path, value).map_err(|m| wrong(places, &path, m))?;
             places.set(&path, place.clone());
             said.push(path);
@@ -208,6 +208,8 @@ fn apply(
                 return Err(wrong(places, &path, "an empty list makes no runs".into()));
             }
             let axis = Axis { path: path.clone(), values, place: place.clone() };
+            // Whole sections leave nothing of an axis inside them.
+            axes.retain(|a| a.path == path || !covers(&path, &a.path));
             match axes.iter_mut().find(|a| a.path == path) {
                 Some(old) => *old = axis,
                 None => axes.push(axis),
@@ -221,7 +223,8 @@ fn apply(
                 let message = format!("is {there}, not {only}, so it is not removed");
                 return Err(wrong(places, &path, message));
             }
-            let axis = path.strip_prefix("grid.").map_or_else(|| path.clone(), overrides::full_name);
+            let axis =
+                path.strip_prefix("grid.").map_or_else(|| path.clone(), |p| overrides::full_name(p, &[]));
             let before = axes.len();
             axes.retain(|a| a.path != axis && path != "grid");
             if !remove(tree, &path) && strict && axes.len() == before {

@@ -3,7 +3,8 @@ Overrides in Hydra's spelling (hydra.cc, "override grammar"), as far as a spec n
 
 `key=value` sets, `+key=value` adds a key that must not be there, `++key=value` sets either way, `~key` removes, `~key=value`
 removes if that is its value. A comma list (`rule.name=bp,fa`), `range(0,5)` (end excluded, optional step), `0..5` and `logspace(a,b,n)` make a grid
-axis. The name of a section alone stands for its name: `rule=fa` is `rule.name=fa`. `key=null` is `~key`.
+axis. The name of a section alone stands for its name: `rule=fa` is `rule.name=fa`; a table takes the place of the whole section, whatever
+the file has in it: `data={name=cifar100,classes=10}`. `key=null` is `~key`.
 */
 
 use super::grid;
@@ -34,27 +35,29 @@ pub(crate) fn parse(text: &str) -> Result<Change, String> {
         (None, Some(k)) => (k, true),
         (None, None) => (key, false),
     };
-    check_path(key.trim())?;
-    let path = full_name(key.trim());
-    if let Some(axis) = path.strip_prefix("grid.") {
+    let key = key.trim();
+    check_path(key)?;
+    if let Some(axis) = key.strip_prefix("grid.") {
         let values = axis_values(value)?.unwrap_or_else(|| match single(value) {
             Value::Array(a) => a,
             one => vec![one],
         });
-        return Ok(Change::Axis { path: full_name(axis), values });
+        return Ok(Change::Axis { path: full_name(axis, &values), values });
     }
     if let Some(values) = axis_values(value)? {
-        return Ok(Change::Axis { path, values });
+        return Ok(Change::Axis { path: full_name(key, &values), values });
     }
     if value.trim() == "null" {
-        return Ok(Change::Remove { path, strict: false, only: None });
+        return Ok(Change::Remove { path: full_name(key, &[]), strict: false, only: None });
     }
-    Ok(Change::Set { path, value: single(value), fresh })
+    let value = single(value);
+    Ok(Change::Set { path: full_name(key, std::slice::from_ref(&value)), value, fresh })
 }
 
-/// `rule` alone means its name.
-pub(crate) fn full_name(key: &str) -> String {
+/// `rule` alone means its name, unless one of its values is the whole section as a table.
+pub(crate) fn full_name(key: &str, values: &[Value]) -> String {
     match key {
+        _ if values.iter().any(Value::is_table) => key.to_owned(),
         "rule" | "data" | "loss" | "optimizer" | "init.weight" | "init.bias" | "init.feedback"
         | "optimizer.schedule" => {
             format!("{key}.name")
@@ -167,6 +170,28 @@ mod tests {
             Change::Axis { path: "rule.name".into(), values: vec![Value::from("bp"), Value::from("fa")] };
         assert_eq!(parse("rule=bp,fa"), Ok(words.clone()));
         assert_eq!(parse("grid.rule.name=[bp,fa]"), Ok(words));
+    }
+
+    /// A table is the whole section, a word is its name.
+    #[test]
+    fn tables_take_the_place_of_sections() {
+        let table = |text: &str| Value::Table(text.parse().unwrap());
+        for (text, path, value) in [
+            ("data={name=cifar100,classes=3}", "data", table("name='cifar100'\nclasses=3")),
+            ("network={model: lenet}", "network", table("model='lenet'")),
+            (
+                "data={name=image_folder,path=my/pictures}",
+                "data",
+                table("name='image_folder'\npath='my/pictures'"),
+            ),
+            ("data=glyphs", "data.name", Value::from("glyphs")),
+        ] {
+            assert_eq!(parse(text), Ok(set(path, value)), "{text}");
+        }
+        let values = vec![table("name='glyphs'"), Value::from("digits")];
+        let axis = Change::Axis { path: "data".into(), values };
+        assert_eq!(parse("data={name=glyphs},digits"), Ok(axis.clone()));
+        assert_eq!(parse("grid.data=[{name=glyphs}, digits]"), Ok(axis));
     }
 
     #[test]

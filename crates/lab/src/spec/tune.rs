@@ -108,7 +108,7 @@ impl Entries {
             return None;
         }
         let Some(key) = path.strip_prefix("tune.") else { return Some(change) };
-        let key = overrides::full_name(key);
+        let key = overrides::full_name(key, &[]);
         match (self.0.iter_mut().find(|e| e.0 == key), value) {
             (Some(old), Some(value)) => (old.1, old.2) = (value, place.clone()),
             (None, Some(value)) => self.0.push((key, value, place.clone())),

@@ -1,6 +1,6 @@
 //! `env.json`: on what machine and by what program a run was made. Nothing here influences the run.
 
-use realign_data::DataRecord;
+use realign_data::{DataRecord, JPEG_DECODER};
 use serde_json::{Value, json};
 use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -29,6 +29,7 @@ pub(crate) fn collect(session: &Session<'_>, data: &DataRecord) -> Value {
         "arch": std::env::consts::ARCH,
         "started_unix": started,
         "data": data.source,
+        "jpeg_decoder": JPEG_DECODER,
     })
 }
 

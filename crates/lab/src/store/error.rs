@@ -33,6 +33,17 @@ pub enum StoreError {
         /// First line that differs.
         difference: String,
     },
+    /// The data have changed since the run's last checkpoint.
+    #[error(
+        "run directory {path} has a checkpoint on other data ({difference}); bring those back to go on, or remove it to start over",
+        path = path.display()
+    )]
+    OtherData {
+        /// The directory.
+        path: PathBuf,
+        /// What differs.
+        difference: String,
+    },
     /// The directory holds something else.
     #[error("{path} is not a run directory and not empty (it holds {found}); choose another --out", path = path.display())]
     Foreign {

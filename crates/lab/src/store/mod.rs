@@ -20,7 +20,7 @@ use crate::RunSpec;
 use metrics::Appender;
 use realign::checkpoint::Checkpoint;
 use realign::train::Row;
-use realign_data::DataRecord;
+use realign_data::{DataRecord, Source};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -116,6 +116,22 @@ fn difference(there: &str, here: &str) -> String {
     }
 }
 
+/// The first thing in which two records of data differ, but for the places of files.
+fn data_difference(there: &DataRecord, here: &DataRecord) -> Option<String> {
+    let hashes = |source: &Source| match source {
+        Source::Files(files) => files.iter().map(|f| f.sha256.clone()).collect::<Vec<_>>(),
+        Source::Procedural => Vec::new(),
+    };
+    let (before, now) = (hashes(&there.source), hashes(&here.source));
+    if let (Source::Files(files), Some(k)) = (&here.source, before.iter().zip(&now).position(|(a, b)| a != b))
+    {
+        return Some(format!("{}: SHA-256 was {} and is {}", files[k].path, before[k], now[k]));
+    }
+    let placeless = |r: &DataRecord| DataRecord { source: Source::Procedural, ..r.clone() };
+    let same = before.len() == now.len() && placeless(there) == placeless(here);
+    (!same).then(|| "data.json would be another one".to_owned())
+}
+
 /// The checkpoint of a run at `step`, if it is there.
 pub(crate) fn checkpoint_at(path: &Path, step: u64) -> Result<Option<Checkpoint>, StoreError> {
     let file = path.join("checkpoints").join(format!("step_{step}.safetensors"));
@@ -167,6 +183,7 @@ impl RunDir {
         // Somebody may have been faster between the look and the lock.
         check(path, spec)?;
         let dir = RunDir { path: path.to_path_buf(), metrics: None, _lock: lock };
+        dir.check_data(data)?;
         dir.write("spec.toml", spec.to_toml().as_bytes())?;
         let overrides: String = spec.overrides().iter().map(|o| format!("{o}\n")).collect();
         dir.write("overrides.txt", overrides.as_bytes())?;
@@ -175,6 +192,18 @@ impl RunDir {
         let checkpoints = path.join("checkpoints");
         fs::create_dir_all(&checkpoints).map_err(StoreError::io("make", &checkpoints))?;
         Ok(dir)
+    }
+
+    /// Refuses to go on from a checkpoint with other data than it was made on. Where files lie may change; a record that this version cannot
+    /// read says nothing.
+    fn check_data(&self, data: &DataRecord) -> Result<(), StoreError> {
+        let path = self.path.join("data.json");
+        let there = fs::read(&path).ok().and_then(|text| serde_json::from_slice::<DataRecord>(&text).ok());
+        let Some(difference) = there.and_then(|there| data_difference(&there, data)) else { return Ok(()) };
+        if self.checkpoints().next().is_none() {
+            return Ok(());
+        }
+        Err(StoreError::OtherData { path: self.path.clone(), difference })
     }
 
     /// The directory.

@@ -1,12 +1,15 @@
 //! Everything that moves in a run, in f64, at one moment.
 
 use realign::checkpoint::Checkpoint;
+use realign::streams::Columns;
 use realign::train::Trainer;
-use realign_tensor::Tensor;
+use realign_tensor::{Shape, Tensor};
 
 /// One weighted layer. Matrices are row by row, outputs x inputs.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Layer {
+    /// Shape of W, outputs first.
+    pub shape: Shape,
     /// Outputs.
     pub rows: usize,
     /// Inputs (times filter taps).
@@ -43,6 +46,7 @@ impl From<&Checkpoint> for State {
             let velocity =
                 |p: &str| numbers(format!("optimizer.layers.{i}.{p}.momentum")).unwrap_or_default();
             Some(Layer {
+                shape: w.shape(),
                 rows: w.rows(),
                 cols: w.cols(),
                 weight: w.to_f64_vec(),
@@ -64,13 +68,38 @@ impl Layer {
         bias.iter().zip(out).for_each(|(b, sum)| *sum += b);
     }
 
-    /// Adds the entries of every unit's columns to `out`: a unit has `cols / units` neighbouring columns.
+    /// Adds the entries of every unit's columns to `out`.
     pub(super) fn add_columns(&self, out: &mut [f64], matrix: &[f64]) {
-        let taps = (self.cols / out.len()).max(1);
-        for row in matrix.chunks(self.cols) {
-            for (unit, sum) in row.chunks(taps).zip(out.iter_mut()) {
-                *sum += unit.iter().sum::<f64>();
+        let columns = Columns::of(self.shape, out.len());
+        for (r, row) in matrix.chunks(self.cols).enumerate() {
+            for (t, unit) in row.chunks(columns.taps).enumerate() {
+                out[columns.unit(r * self.cols + t * columns.taps)] += unit.iter().sum::<f64>();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two groups of three filters, each reading two of four channels with 2 taps: entries that name their channel, against their number.
+    #[test]
+    fn columns_of_grouped_filters_go_to_the_channels_they_read() {
+        let shape = Shape::new(&[6, 2, 1, 2]);
+        let layer = Layer {
+            shape,
+            rows: 6,
+            cols: 4,
+            weight: vec![0.0; 24],
+            bias: vec![],
+            feedback: None,
+            velocity: Default::default(),
+        };
+        let entry = |i: usize| (1 + i / 12 * 2 + i / 2 % 2) as f64;
+        let mut out = vec![10.0; 4];
+        layer.add_columns(&mut out, &(0..24).map(entry).collect::<Vec<_>>());
+        // Six entries of each channel's own number, added to what was there.
+        assert_eq!(out, [16.0, 22.0, 28.0, 34.0]);
     }
 }
