@@ -9,7 +9,8 @@ It is misaligned when `<W_{l+1}[:,k], M[:,k]> < 0` ([`Alignment::misaligned`]). 
 
 at the start therefore keeps `<W, M> >= ½N_k >= 0` for ever under the rule's flow ([`Alignment::guarded`]). Equality belongs
 to it, also with W[:,k] = 0 and N_k = 0: from there on `<W, M> >= ½N_k` all the same. It reads `w_k b_k >= ½N_k` for FA, `c|w_k| > ½N_k` for sign-FA
-(strictly: then no sign flips; with equality w_k and N_k can reach 0 together, where sign(0) = 0 holds them or either sign may follow), `‖B‖² − κN >= ‖B − κW‖²` for adaFA/Kolen-Pollack, `‖w_k‖² >= N_k` for backpropagation; docs/theory.md section 4.
+(strictly: then no sign flips; with equality w_k and N_k can reach 0 together, where sign(0) = 0 holds them or either sign may follow),
+`‖B‖² − κN >= ‖B − κW‖²` for adaFA/Kolen-Pollack, `‖w_k‖² >= N_k` for backpropagation; docs/theory.md section 4.
 It says nothing about rules whose feedback moves by itself (tracking), nor about units with several writers or readers.
 */
 
