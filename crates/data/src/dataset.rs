@@ -114,6 +114,7 @@ impl Dataset {
             panic!("only images can be augmented, not {}", self.name);
         };
         let plane = height * width;
+        touch(pixels, indices, size);
         dispatch!(x.dtype(), T => {
             for (c, (&mean, &sd)) in mean.iter().zip(sd).enumerate() {
                 let table = table::<T>(mean, sd);
@@ -158,6 +159,7 @@ impl Dataset {
             }
             Features::U8 { pixels, mean, sd } => {
                 let plane = width / mean.len();
+                touch(pixels, indices, width);
                 for (c, (&mean, &sd)) in mean.iter().zip(sd).enumerate() {
                     let table = table::<T>(mean, sd);
                     for (row, &i) in x.chunks_exact_mut(width).zip(indices) {
@@ -196,6 +198,16 @@ fn pick<T: Copy>(all: &[T], indices: &[usize], width: usize) -> Vec<T> {
     let mut out = Vec::with_capacity(indices.len() * width);
     indices.iter().for_each(|&i| out.extend_from_slice(&all[i * width..(i + 1) * width]));
     out
+}
+
+/// Bytes of a line of the cache, as far as it matters for speed.
+const LINE: usize = 64;
+
+/// Reads a byte of every line of the examples, which lie anywhere in memory: these reads wait for memory together, where one pass of conversion after the other
+/// would wait for each line. Saves more than a third of a gather in random order from a set larger than the cache.
+fn touch(pixels: &[u8], indices: &[usize], width: usize) {
+    let lines = indices.iter().flat_map(|&i| pixels[i * width..(i + 1) * width].iter().step_by(LINE));
+    std::hint::black_box(lines.fold(0, |all, byte| all ^ byte));
 }
 
 fn table<T: Element>(mean: f32, sd: f32) -> [T; 256] {

@@ -297,7 +297,7 @@ fn why(case: &Case, name: &str) -> WhyNot {
 }
 
 /// Oracle 10: what breaks the plain law is refused with its reason, and breaks it when forced. Where it breaks at leading order the drift does not
-/// know eta: slope 0 within 0.3, far from 1. (Batch norm is not built yet.)
+/// know eta: slope 0 within 0.3, far from 1. (Batch norm: `laws_leave_eps_to_the_ledger`, `balance_moves_to_the_affine_part_of_batch_norm`.)
 #[test]
 fn what_breaks_the_plain_law_is_refused_and_breaks_it() {
     let base = Case { steps: 60, lr: 0.02, ..Case::rule("fa") };

@@ -166,3 +166,38 @@ fn layer_text(l: &LayerAudit) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use realign_theory::ledger::Audit;
+    use std::borrow::Cow;
+
+    /// What a reader of the text is told of books that do not close, from rows as the ledger writes them.
+    #[test]
+    fn an_open_verdict_names_step_layer_unit_and_account() {
+        let told = |rows: &[(&'static str, f64)]| {
+            let rows: Vec<_> = rows
+                .iter()
+                .map(|&(name, value)| realign::train::Row {
+                    step: 9,
+                    epoch: 1.0,
+                    probe: Cow::from("ledger"),
+                    name: Cow::from(name),
+                    split: None,
+                    layer: Some(2),
+                    unit: None,
+                    value,
+                })
+                .collect();
+            layer_text(&Audit::from_rows(&rows).layers[0])
+        };
+        let opened =
+            |path| told(&[("phi", 1.0), ("open_step", 3.0), ("open_unit", 17.0), ("open_path", path)]);
+        assert!(opened(1.0).contains("DOES NOT CLOSE: first at step 3, layer 2, unit 17, account path"));
+        assert!(opened(0.0).contains("DOES NOT CLOSE: first at step 3, layer 2, unit 17, account residual"));
+        let whole = told(&[("phi", 1.0), ("residual", 0.5), ("tolerance", 1e-4)]);
+        assert!(whole.contains("DOES NOT CLOSE: residual over the whole run"), "{whole}");
+        assert!(told(&[("no_law", 1.0)]).contains("NO LAW: the rule states no potential here"));
+    }
+}

@@ -1,8 +1,8 @@
 //! Which hidden units are aligned, and which the conservation law keeps aligned ([`crate::rules::Alignment`]), per pair of layers (`layer`
 //! is the one that writes the units) and over the whole net (`layer` absent).
 //!
-//! Rows: `units`; `misaligned`, how many have <W_{l+1}[:,k], M[:,k]> <= 0; `unguarded`, how many violate budget_k >= ½(‖W_l[k,:]‖² + b_l[k]²)
-//! (only where the path is homogeneous); `min_cosine`; `zero_vectors`, units without a direction. Units with several writers or readers, and
+//! Rows: `units`; `misaligned`, how many have <W_{l+1}[:,k], M[:,k]> < 0; `unguarded`, how many violate budget_k >= ½(‖W_l[k,:]‖² + b_l[k]²)
+//! (> for signs) or have M[:,k] = 0 (only where the path is homogeneous); `min_cosine`; `zero_vectors`, units without a direction. Units with several writers or readers, and
 //! rules without a potential, give no rows.
 
 use super::{Probe, Rows, View};
@@ -12,7 +12,7 @@ use crate::rules::{alignment, chains};
 pub(super) const ENTRY: Entry<dyn Probe> = Entry {
     name: "aligned_units",
     summary: "How many hidden units are misaligned, and how many the law does not guard.",
-    formula: "#{k : <W_{l+1}[:,k], M[:,k]> ≤ 0}, #{k : Φ_k(W) − Φ_k(0) < ½(‖W_l[k,:]‖² + b_l[k]²)}",
+    formula: "#{k : <W_{l+1}[:,k], M[:,k]> < 0}, #{k : Φ_k(W) − Φ_k(0) < ½(‖W_l[k,:]‖² + b_l[k]²)}",
     citation: "",
     options: &[],
     build: |_| Ok(Box::new(AlignedUnits)),
@@ -30,8 +30,8 @@ impl Probe for AlignedUnits {
         for chain in chains(view.net) {
             let Some(a) = alignment(view.net, view.rule, view.feedback, chain) else { continue };
             let cosines: Vec<f64> = (0..a.units()).filter_map(|k| a.cosine(k)).collect();
-            let misaligned = cosines.iter().filter(|c| **c <= 0.0).count();
-            let unguarded = (0..a.units()).filter(|k| chain.homogeneous && a.slack(*k) < 0.0).count();
+            let misaligned = (0..a.units()).filter(|k| a.misaligned(*k)).count();
+            let unguarded = if chain.homogeneous { a.units() - a.guarded_units() } else { 0 };
             let counts = [a.units(), misaligned, unguarded, a.units() - cosines.len()];
             report(counts, Some(chain.layer), chain.homogeneous, out);
             if let Some(least) = cosines.iter().copied().reduce(f64::min) {

@@ -2,13 +2,15 @@
 Is a hidden unit aligned, and does the conservation law keep it so?
 
 Unit k of a layer pair is written by row W_l[k,:] (and b_l[k]) and read by column W_{l+1}[:,k]; the rule carries the error back through M.
-It is aligned when `<W_{l+1}[:,k], M[:,k]> > 0`. Every potential here is convex, so that `<W, M> >= Phi(W) − Phi(0)`, and the law
+It is misaligned when `<W_{l+1}[:,k], M[:,k]> < 0` ([`Alignment::misaligned`]). Every potential here is convex, so that `<W, M> >= Phi(W) − Phi(0)`, and the law
 `Phi_k − ½N_k = P_k`, `N_k = ‖W_l[k,:]‖² + b_l[k]²`, gives `<W_{l+1}[:,k], M[:,k]> >= P_k − Phi_k(0) + ½N_k`. The aligned condition
 
 `budget_k = Phi_k(W) − Phi_k(0) >= ½N_k`
 
-at the start therefore keeps unit k aligned for ever under the rule's flow. It reads `w_k b_k >= ½N_k` for FA, `c|w_k| >= ½N_k` for sign-FA
-(strictly, and no sign flips), `‖B‖² − κN >= ‖B − κW‖²` for adaFA/Kolen-Pollack, `‖w_k‖² >= N_k` for backpropagation; docs/theory.md section 4.
+at the start therefore keeps `<W, M> >= ½N_k >= 0` for ever under the rule's flow ([`Alignment::guarded`]). Equality belongs
+to it, also with W[:,k] = 0 and N_k = 0: from there on `<W, M> >= ½N_k` all the same. It reads `w_k b_k >= ½N_k` for FA, `c|w_k| > ½N_k` for sign-FA
+(strictly: then no sign flips; with equality w_k and N_k can reach 0 together, where sign(0) = 0 holds them or either sign may follow),
+`‖B‖² − κN >= ‖B − κW‖²` for adaFA/Kolen-Pollack, `‖w_k‖² >= N_k` for backpropagation; docs/theory.md section 4.
 It says nothing about rules whose feedback moves by itself (tracking), nor about units with several writers or readers.
 */
 
@@ -55,6 +57,8 @@ pub struct Alignment {
     pub budget: Vec<f64>,
     /// `N_k = ‖W_l[k,:]‖² + b_l[k]²`.
     pub writer_sq: Vec<f64>,
+    /// Whether equality is not enough, because M jumps where a weight is zero.
+    strict: bool,
 }
 
 impl Alignment {
@@ -66,6 +70,22 @@ impl Alignment {
     /// `budget_k − ½N_k`: at least 0 where the law keeps the unit aligned.
     pub fn slack(&self, k: usize) -> f64 {
         self.budget[k] - 0.5 * self.writer_sq[k]
+    }
+
+    /// Whether the law keeps <W, M> of the unit from becoming negative: an error is carried to it (M[:,k] is not zero), and the aligned condition holds.
+    pub fn guarded(&self, k: usize) -> bool {
+        let slack = self.slack(k);
+        self.carry_sq[k] > 0.0 && if self.strict { slack > 0.0 } else { slack >= 0.0 }
+    }
+
+    /// Whether the unit's part of the error goes uphill: <W, M> < 0.
+    pub fn misaligned(&self, k: usize) -> bool {
+        self.inner[k] < 0.0
+    }
+
+    /// How many units the law guards.
+    pub fn guarded_units(&self) -> usize {
+        (0..self.units()).filter(|k| self.guarded(*k)).count()
     }
 
     /// cos(W_{l+1}[:,k], M[:,k]); `None` if one of them is zero.
@@ -97,6 +117,7 @@ pub fn alignment(net: &Network, rule: &dyn Rule, b: &Feedback, chain: Chain) -> 
         carry_sq: by_unit(&|i| m[i] * m[i]),
         budget: by_unit(&|i| full[i] - empty[i]),
         writer_sq: writer_sq(net, chain.writer),
+        strict: rule.carries_signs(),
     })
 }
 

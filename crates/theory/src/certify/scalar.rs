@@ -69,13 +69,11 @@ pub(super) fn squared_loss(s: &Situation<'_>, seen: &Seen, mut c: Certificate) -
     c.judged()
 }
 
-/// The aligned condition of every unit; strict for sign-FA, whose sign must not reach zero.
+/// The aligned condition of every unit.
 fn units(s: &Situation<'_>, c: &mut Certificate) -> Option<Alignment> {
     let chain = two_layers(s.net).ok()?;
     let a = alignment(s.net, s.rule, s.feedback, chain)?;
-    let strict = s.rule.name() == "sign_fa";
-    let holds = |k: usize| a.carry_sq[k] > 0.0 && if strict { a.slack(k) > 0.0 } else { a.slack(k) >= 0.0 };
-    let holding = (0..a.units()).filter(|k| holds(*k)).count();
+    let holding = a.guarded_units();
     let worst = (0..a.units()).min_by(|i, j| a.slack(*i).total_cmp(&a.slack(*j)))?;
     let condition = match s.rule.name() {
         "sign_fa" => "c|w_k| > ½‖W_1[k,:]‖²",
@@ -143,7 +141,7 @@ fn kernel(s: &Situation<'_>, seen: &Seen) -> (f64, usize) {
 /// How many discrete steps the margins of the law are sure to last: under a fixed B, P_k falls by ½ eta² ‖G_1[k,:]‖² a step, and
 /// `‖G_1[k,:]‖ <= |b_k| E|e| max‖x‖`, where E|e| <= `error` as long as L <= L(0).
 fn guard(s: &Situation<'_>, seen: &Seen, a: &Alignment, error: f64, c: &mut Certificate) {
-    if !["fa", "sign_fa"].contains(&s.rule.name()) || (0..a.units()).any(|k| a.slack(k) < 0.0) {
+    if !["fa", "sign_fa"].contains(&s.rule.name()) || a.guarded_units() < a.units() {
         return;
     }
     let bias = f64::from(s.net.layer(s.net.weighted()[0]).bias().is_some());

@@ -75,7 +75,7 @@ pub(super) fn several_outputs(s: &Situation<'_>, seen: &mut Seen, mut c: Certifi
     );
     c.notes.push(format!("{positive} of {of} units do contribute positively to <g,F> at the start"));
     if let Some(a) = alignment(s.net, s.rule, s.feedback, chain) {
-        let kept = (0..of).filter(|k| a.carry_sq[*k] > 0.0 && a.slack(*k) >= 0.0).count();
+        let kept = a.guarded_units();
         c.notes.push(format!("the law keeps <W[:,k], M[:,k]> >= 0 for {kept} of {of} units; with several outputs that is not enough"));
     }
     c.conditions.push(Condition::new(
