@@ -203,7 +203,7 @@ fn faulty<const WRONG: usize, const FAULT: usize>(dtype: DType) -> Network {
         let norm = BatchNorm::new(4, true, Backward::Exact, dtype);
         let fault = [Fault::Along, Fault::Mean, Fault::Scale][FAULT];
         let spoil = Box::new(move |norm: &BatchNorm, s: Seen<'_>, d: &Tensor, dx: &mut Tensor| {
-            fault.spoil(norm, s, d, dx)
+            fault.spoil(norm, s, d, dx);
         });
         h = if i == WRONG { b.layer(h, Faulty { layer: norm, spoil }) } else { b.layer(h, norm) };
         h = b.pointwise(h, activation(&toml::Value::from("relu")).unwrap());
