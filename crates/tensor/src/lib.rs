@@ -11,6 +11,8 @@ depends on the number of threads.
 */
 
 mod dtype;
+#[cfg(all(test, unix))]
+mod guard;
 pub mod linalg;
 pub mod ops;
 mod par;

@@ -51,6 +51,10 @@ impl<'a> Watch<'a> {
         let cols = w.len();
         let s = &mut self.scratch[0];
         let detailed = self.potential.is_some() || step.optimizer.active(step.at).contains(&true);
+        let plain = !detailed && increment.is_none() && step.optimizer.is_plain(step.at);
+        if let Some(sums) = self.rows.get_mut(own).filter(|_| plain) {
+            return sums.add(ops::plain_step(w, step.at.lr, step.grad));
+        }
         ops::copy(w.as_ref(), s.old.slice_mut().split_at(cols).0);
         if detailed {
             let memory = memory.each_ref().map(|m| m.as_ref().map(SliceMut::as_ref));
@@ -60,12 +64,7 @@ impl<'a> Watch<'a> {
         let memory = memory.each_mut().map(|m| m.as_mut().map(SliceMut::reborrow));
         step.optimizer.update(step.at, w.reborrow(), step.grad, memory, increment);
         if let Some(sums) = self.rows.get_mut(own) {
-            let [before, after, moved, path] =
-                ops::step_sums(s.old.slice().part(0..cols), w.as_ref(), step.grad);
-            sums.before += before;
-            sums.after += after;
-            sums.moved += moved;
-            sums.path += path;
+            sums.add(ops::step_sums(s.old.slice().part(0..cols), w.as_ref(), step.grad));
             for i in (0..PARTS.len()).filter(|&i| detailed && s.active[i]) {
                 sums.parts[i] += dot(&s.w[..cols], &s.parts[i][..cols]);
             }
@@ -81,6 +80,16 @@ impl<'a> Watch<'a> {
             let spread = Spread { row, rows: step.rows, units: self.units, groups: self.groups };
             columns(s, potential, cols, spread, &mut self.blocks[own]);
         }
+    }
+}
+
+impl RowSums {
+    /// Adds what [`ops::step_sums`] says of the row.
+    fn add(&mut self, [before, after, moved, path]: [f64; 4]) {
+        self.before += before;
+        self.after += after;
+        self.moved += moved;
+        self.path += path;
     }
 }
 

@@ -26,5 +26,5 @@ pub use matmul::{Accum, MatMut, MatRef, gemm, matmul_nt};
 pub use pool::{avg_pool, avg_pool_back, max_pool, max_pool_back};
 pub use reduce::{all_finite, col_sums, copy, dot, dot_cols, dot_rows, norm_sq, row_sums, widen};
 pub use scratch::with_scratch;
-pub use step_sums::step_sums;
+pub use step_sums::{plain_step, step_sums};
 pub use window::{Planes, Window};
