@@ -118,7 +118,7 @@ def figure(machine, results):
     """Bars of ratios, both numbers of threads below each other, with quartiles and targets."""
     shown = [r for r in results if r["kind"] in ("peer", "sweep", "memory")]
     keys = list(dict.fromkeys(label(r) for r in shown))
-    most = max(min(ratio(r)[2], 6.0) for r in shown)
+    most = max((min(ratio(r)[2], 6.0) for r in shown), default=1.0)
     limit = max(2.0, most, *(r["target"] or 0 for r in shown)) * 1.05
     width, height = 960, TOP + ROW * len(keys) + 30
     at = lambda value: LEFT + (width - LEFT - RIGHT) * min(value, limit) / limit

@@ -104,14 +104,14 @@ def steps(options, ours, peer, folder, keep):
             keep(cost(case, Bench(ours, peer, count, cores, 3 * rounds, turn, folder)))
 
 
-def wholes(options, program, python, peer, keep):
+def wholes(options, program, books, python, peer, keep):
     """Sweep, memory and ledger."""
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count())
     peer.pin(cores)
     keep(whole.memory(program, python, 50 if options.quick else 200))
     keep(whole.sweep(program, peer, len(cores), *((1, 200) if options.quick else (3, 2000))))
-    if not options.quick:
-        for result in whole.ledger(bench("realign-theory", "ledger"), min(cores)):
+    if books:
+        for result in whole.ledger(books, min(cores)):
             keep(result)
 
 
@@ -124,12 +124,13 @@ def measure(options):
     facts = machine.describe()
     python = environment()
     program, own = build("build", "--release", "-p", "realign-cli"), bench("realign", "peers")
+    books = None if options.quick or options.skip_whole else bench("realign-theory", "ledger")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     results = []
 
     def keep(result):
         results.append(result)
-        say(f"{result.get('case', result['kind'])}, {result.get('peer', result.get('what', ''))}: {report.spread(report.ratio(result))}")
+        say(f"{result.get('case', result['kind'])} / {result.get('peer', result.get('what', 'peer'))}: {report.spread(report.ratio(result))}")
 
     with tempfile.TemporaryDirectory() as folder:
         ours = Side([own], env={**os.environ, "RAYON_NUM_THREADS": str(cores)})
@@ -137,7 +138,7 @@ def measure(options):
         facts["PyTorch"], facts["other packages"] = about(peer.ask("about")), ", ".join([*PACKAGES[1:], *WITHOUT_REQUIREMENTS])
         steps(options, ours, peer, folder, keep)
         if not options.skip_whole:
-            wholes(options, program, python, peer, keep)
+            wholes(options, program, books, python, peer, keep)
         ours.close()
         peer.close()
     return {"machine": facts, "results": results}

@@ -101,8 +101,7 @@ def main():
     if options.again:
         found = json.loads(options.again.read_text())
     else:
-        facts = machine.describe()
-        found = {"machine": facts, "points": measured(options)}
+        found = {"machine": machine.describe(), "points": measured(options)}
     print(markdown(found["machine"], found["points"]))
     if options.svg:
         options.svg.write_text(figure(found["machine"], found["points"]))
