@@ -34,6 +34,11 @@ class Network:
     def images(self):
         return len(self.input) == 3
 
+    @property
+    def shallow(self):
+        """One hidden layer."""
+        return self.torch.startswith("mlp") and self.torch.count("-") == 2
+
 
 @dataclass(frozen=True)
 class Case:

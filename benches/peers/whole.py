@@ -47,7 +47,7 @@ def sweep(program, peer, threads, rounds, steps):
             sys.exit(f"{done} runs of the sweep are done: {out}")
         seconds["ours"].append(wall)
         data = dict(DATA, as_bytes=False)
-        there = peer.ask("sweep", runs=runs, seeds=SEEDS, data=data, steps=steps, trial=100, threads=threads, **SWEEP)
+        there = peer.ask("sweep", runs=runs, seeds=SEEDS, data=data, steps=steps, trial=min(steps, 100), threads=threads, **SWEEP)
         seconds["theirs"].append(there["wall"])
     # A short sweep is made of starts and scores more than of steps: no target.
     target = SWEEP_TARGET if steps >= 2000 else None
