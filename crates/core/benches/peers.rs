@@ -3,25 +3,31 @@ Realign's side of `benches/peers`: keeps training runs open and times steps of t
 be timed in turns with it. Not meant to be started by hand.
 
 One JSON object per line on standard input, one per line back: `{"open": {...}}` makes a run and writes its initial parameters, feedback weights and the
-batch (`x`, `labels`) as safetensors, so that the peer starts from the same numbers; `{"run": id, "steps": n}` makes n steps and answers their
-losses, wall time and processor time of the whole process; `{"close": id}` forgets the run. Every step sees the same batch.
+batch (`x`, `labels`) as safetensors, so that the peer starts from the same numbers; `{"run": {"id": ..., "steps": n}}` makes one step to bring the caches
+back and n timed ones, and answers the losses of all n + 1, wall time and processor time of the whole process; `{"peak": {"threads": n}}` times the
+peak of fused multiply-adds; `{"save": {"id": ..., "path": ...}}` writes where a run is; `{"close": {"id": ...}}` forgets a run. Every step sees the same batch.
 */
 #![allow(missing_docs)]
 
 #[path = "../tests/common/mod.rs"]
 mod common;
+mod machine;
+#[path = "peers/metrics.rs"]
+mod metrics;
 
 use common::{bundle, table};
+use machine::{operations, peak_of, process_seconds};
+use metrics::Metrics;
 use realign::data::{Bundle, Features};
 use realign::init::{FeedbackInit, WeightInit};
 use realign::layer::{Conv2d, Dense, GlobalAvgPool, activation};
 use realign::network::{Builder, Network};
 use realign::optim::{self, Clip};
-use realign::probes::Every;
+use realign::probes::{self, Every, Probe};
 use realign::tensor::ops::Window;
 use realign::tensor::{DType, Par, Rng, Shape, Tensor};
-use realign::train::{BatchSize, Length, Plan, Setup, Trainer};
-use realign::{loss, model, rules};
+use realign::train::{BatchSize, Length, Plan, Progress, Row, Setup, Sink, Trainer};
+use realign::{checkpoint::Checkpoint, loss, model, rules};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::io::{BufRead, Write};
@@ -31,8 +37,23 @@ use std::time::Instant;
 #[serde(rename_all = "snake_case")]
 enum Request {
     Open(Box<Open>),
-    Run { id: String, steps: u64 },
-    Close { id: String },
+    Run {
+        id: String,
+        steps: usize,
+        /// Whether to answer the rows of the probes.
+        #[serde(default)]
+        rows: bool,
+    },
+    Save {
+        id: String,
+        path: std::path::PathBuf,
+    },
+    Peak {
+        threads: usize,
+    },
+    Close {
+        id: String,
+    },
 }
 
 #[derive(Deserialize)]
@@ -47,12 +68,15 @@ struct Open {
     classes: usize,
     batch: usize,
     threads: usize,
+    /// `[every, table]`, or `[every, "biotorch"]` for the metrics of BioTorch.
+    #[serde(default)]
+    probes: Vec<(String, String)>,
     /// Where the initial state goes.
     state: std::path::PathBuf,
 }
 
 fn main() {
-    let mut runs: HashMap<String, Trainer> = HashMap::new();
+    let mut runs: HashMap<String, Run> = HashMap::new();
     for line in std::io::stdin().lock().lines() {
         let line = line.expect("standard input is text");
         // `cargo bench` itself, without a request, ends here.
@@ -60,12 +84,25 @@ fn main() {
         let answer = match request {
             Request::Open(open) => {
                 let trainer = make(&open);
-                std::fs::write(&open.state, state(&trainer)).expect("the state can be written");
+                std::fs::write(&open.state, state(&trainer, &open)).expect("the state can be written");
                 let parameters = trainer.net().parameter_count();
-                runs.insert(open.id, trainer);
-                serde_json::json!({ "parameters": parameters })
+                let operations = operations(trainer.net(), open.batch);
+                let run = Run { trainer, probed: !open.probes.is_empty() };
+                runs.insert(open.id, run);
+                serde_json::json!({ "parameters": parameters, "operations": operations })
             }
-            Request::Run { id, steps } => timed(runs.get_mut(&id).expect("an open run"), steps),
+            Request::Run { id, steps, rows } => runs.get_mut(&id).expect("an open run").timed(steps, rows),
+            Request::Save { id, path } => {
+                let trainer = &runs.get(&id).expect("an open run").trainer;
+                std::fs::write(&path, trainer.checkpoint().to_bytes()).expect("the state can be written");
+                serde_json::json!({})
+            }
+            Request::Peak { threads } => {
+                let (wall, processor) = (Instant::now(), process_seconds());
+                let operations = peak_of(threads);
+                let (wall, processor) = (wall.elapsed().as_secs_f64(), process_seconds() - processor);
+                serde_json::json!({ "operations": operations, "wall": wall, "processor": processor })
+            }
             Request::Close { id } => {
                 runs.remove(&id);
                 serde_json::json!({})
@@ -76,23 +113,71 @@ fn main() {
     }
 }
 
-fn timed(trainer: &mut Trainer, steps: u64) -> serde_json::Value {
-    let (wall, processor) = (Instant::now(), processor_seconds());
-    let losses: Vec<f64> = (0..steps).map(|_| trainer.train_step()).collect();
-    let (wall, processor) = (wall.elapsed().as_secs_f64(), processor_seconds() - processor);
-    serde_json::json!({ "losses": losses, "wall": wall, "processor": processor })
+/// An open run.
+struct Run {
+    trainer: Trainer,
+    /// Probes are asked by the training loop only, which a step on its own does not enter.
+    probed: bool,
 }
 
-/// Processor time of all threads of this process.
-#[cfg(unix)]
-fn processor_seconds() -> f64 {
-    let t = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    t.tv_sec as f64 + 1e-9 * t.tv_nsec as f64
+impl Run {
+    /// One step that does not count, then `steps` that do.
+    fn timed(&mut self, steps: usize, rows: bool) -> serde_json::Value {
+        let mut timer =
+            Timer { steps, keep: rows, losses: vec![], rows: vec![], start: None, took: (0.0, 0.0) };
+        if self.probed {
+            // Between two progress reports lie exactly one look at the probes and one step.
+            self.trainer.run(&mut timer).expect("nothing to store");
+        } else {
+            while !timer.stop_requested() {
+                let loss = self.trainer.train_step();
+                timer.made(loss);
+            }
+        }
+        let Timer { losses, rows, took: (wall, processor), .. } = timer;
+        serde_json::json!({ "losses": losses, "rows": rows, "wall": wall, "processor": processor })
+    }
 }
-#[cfg(not(unix))]
-fn processor_seconds() -> f64 {
-    std::thread_local! { static START: Instant = Instant::now(); }
-    START.with(Instant::elapsed).as_secs_f64()
+
+/// Starts the clocks after the first step and stops them, and the run, after `steps` more.
+struct Timer {
+    steps: usize,
+    keep: bool,
+    losses: Vec<f64>,
+    rows: Vec<Row>,
+    start: Option<(Instant, f64)>,
+    took: (f64, f64),
+}
+
+impl Timer {
+    fn made(&mut self, loss: f64) {
+        self.losses.push(loss);
+        if self.stop_requested() {
+            let (wall, processor) = self.start.expect("started after the first step");
+            self.took = (wall.elapsed().as_secs_f64(), process_seconds() - processor);
+        } else if self.losses.len() == 1 {
+            self.start = Some((Instant::now(), process_seconds()));
+        }
+    }
+}
+
+impl Sink for Timer {
+    fn rows(&mut self, rows: &[Row]) -> std::io::Result<()> {
+        if self.keep {
+            self.rows.extend_from_slice(rows);
+        }
+        Ok(())
+    }
+    fn checkpoint(&mut self, _: &Checkpoint) -> std::io::Result<()> {
+        Ok(())
+    }
+    fn progress(&mut self, progress: &Progress) {
+        // An epoch is one batch, so its mean loss is the step's.
+        self.made(progress.loss);
+    }
+    fn stop_requested(&self) -> bool {
+        self.losses.len() > self.steps
+    }
 }
 
 /// Random bytes as images, or as vectors of one channel.
@@ -136,11 +221,19 @@ fn make(open: &Open) -> Trainer {
             batch: BatchSize::Size(open.batch),
             checkpoint: Every::Never,
         },
-        probes: vec![],
+        probes: open.probes.iter().map(probe).collect(),
         seed: 1,
         par: Par::threads(open.threads),
     })
     .expect("a run")
+}
+
+fn probe((every, text): &(String, String)) -> (Every, Box<dyn Probe>) {
+    let probe: Box<dyn Probe> = match text.as_str() {
+        metrics::NAME => Box::new(Metrics::default()),
+        text => probes::build(table(text)).expect("a probe"),
+    };
+    (every.parse().expect("a cadence"), probe)
 }
 
 /// 3x3 convolutions to 32, 32, 64 (stride 2), 64, 64 (stride 2), 64 channels, ReLU, global average, dense.
@@ -159,7 +252,7 @@ fn stack(input: Shape, classes: usize) -> Network {
 }
 
 /// The checkpoint's tensors and the batch.
-fn state(trainer: &Trainer) -> Vec<u8> {
+fn state(trainer: &Trainer, open: &Open) -> Vec<u8> {
     let mut checkpoint = trainer.checkpoint();
     let train = &trainer.data().train;
     let n = train.len();
@@ -168,6 +261,9 @@ fn state(trainer: &Trainer) -> Vec<u8> {
     let mut labels = Vec::new();
     if let realign::data::Targets::Classes { labels: all, .. } = &train.targets {
         labels.extend(all.iter().map(|&l| f64::from(l)));
+    }
+    if open.probes.iter().any(|p| p.1 == metrics::NAME) {
+        checkpoint.tensors.push(("layers.0.feedback".into(), metrics::lowest(trainer.net())));
     }
     checkpoint.tensors.push(("x".into(), x));
     checkpoint.tensors.push(("labels".into(), Tensor::from_f64([n], &labels, DType::F64)));

@@ -7,17 +7,18 @@ nor other programs enter the shares; two threads can only be timed by the clock 
 step to bring the caches back to this run, then several timed steps.
 Prints the table of docs/performance.md.
 */
-#![allow(missing_docs, unsafe_code)]
+#![allow(missing_docs)]
 
 #[path = "../tests/common/mod.rs"]
 mod common;
+mod machine;
 
 use common::Case;
+use machine::{operations, peak, thread_seconds, wall_seconds};
 use realign::tensor::ops::{Accum, MatMut, MatRef, gemm};
 use realign::tensor::{DType, Par, Rng};
 use realign::train::BatchSize;
 use std::hint::black_box;
-use std::time::Instant;
 
 const SHAPES: [(&[usize], usize); 3] =
     [(&[784, 512, 10], 64), (&[784, 4096, 10], 128), (&[784, 1024, 1024, 10], 128)];
@@ -51,12 +52,6 @@ fn main() {
 
 fn name(widths: &[usize], batch: usize) -> String {
     format!("{}, {batch}", widths.iter().map(ToString::to_string).collect::<Vec<_>>().join("-"))
-}
-
-/// Forward, update and, above the first layer, error: 2 operations per weight and example each.
-fn operations(widths: &[usize], batch: usize) -> f64 {
-    let products = |(i, w): (usize, &[usize])| 2 * batch * w[0] * w[1] * (if i == 0 { 2 } else { 3 });
-    widths.windows(2).enumerate().map(products).sum::<usize>() as f64
 }
 
 fn case(widths: &[usize], batch: usize, rule: &str, optimizer: &str) -> Case {
@@ -124,12 +119,13 @@ fn one_thread(widths: &[usize], batch: usize, rounds: usize) {
     for (optimizer, spec) in OPTIMIZERS {
         for rule in if optimizer == "sgd" { &RULES[..] } else { &RULES[..2] } {
             let mut trainer = case(widths, batch, rule, spec).trainer();
-            lines.push(Line::new(format!("{rule}, {optimizer}"), operations(widths, batch), move || {
+            let operations = operations(trainer.net(), batch);
+            lines.push(Line::new(format!("{rule}, {optimizer}"), operations, move || {
                 trainer.train_step();
             }));
         }
     }
-    take_turns(&mut lines, rounds, processor_seconds);
+    take_turns(&mut lines, rounds, thread_seconds);
     // The best time of each: whatever else the machine does can only add to it. The median beside it shows how much it did.
     let rate = |line: &Line<'_>, q| line.operations / line.quantile(q);
     for line in &lines[1..] {
@@ -158,77 +154,4 @@ fn two_threads(widths: &[usize], batch: usize, rounds: usize) {
         .collect();
     take_turns(&mut lines, 4 * rounds, wall_seconds);
     println!("| {} | {:.2} |", name(widths, batch), lines[0].quantile(0.0) / lines[1].quantile(0.0));
-}
-
-fn wall_seconds() -> f64 {
-    std::thread_local! { static START: Instant = Instant::now(); }
-    START.with(Instant::elapsed).as_secs_f64()
-}
-
-/// Processor time of this thread.
-#[cfg(unix)]
-fn processor_seconds() -> f64 {
-    let t = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    t.tv_sec as f64 + 1e-9 * t.tv_nsec as f64
-}
-#[cfg(not(unix))]
-fn processor_seconds() -> f64 {
-    wall_seconds()
-}
-
-const CHAINS: usize = 24;
-const LINKS: usize = 20_000;
-
-/// Independent chains of fused multiply-adds on registers; returns the number of operations.
-fn peak() -> f64 {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::is_x86_feature_detected;
-        if is_x86_feature_detected!("avx512f") {
-            // SAFETY: just seen to be there.
-            return unsafe { peak_avx512() };
-        }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            // SAFETY: just seen to be there.
-            return unsafe { peak_avx2() };
-        }
-    }
-    // NEON is always there on aarch64; elsewhere this is the peak of plain code.
-    peak_lanes::<4>()
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-fn peak_avx512() -> f64 {
-    use std::arch::x86_64::*;
-    let (a, b) = (_mm512_set1_ps(black_box(0.999)), _mm512_set1_ps(black_box(0.001)));
-    let mut chains = [_mm512_set1_ps(1.0); CHAINS];
-    for _ in 0..LINKS {
-        chains.iter_mut().for_each(|c| *c = _mm512_fmadd_ps(*c, a, b));
-    }
-    black_box(chains);
-    (2 * 16 * CHAINS * LINKS) as f64
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn peak_avx2() -> f64 {
-    use std::arch::x86_64::*;
-    let (a, b) = (_mm256_set1_ps(black_box(0.999)), _mm256_set1_ps(black_box(0.001)));
-    let mut chains = [_mm256_set1_ps(1.0); CHAINS / 2];
-    for _ in 0..LINKS {
-        chains.iter_mut().for_each(|c| *c = _mm256_fmadd_ps(*c, a, b));
-    }
-    black_box(chains);
-    (2 * 8 * (CHAINS / 2) * LINKS) as f64
-}
-
-fn peak_lanes<const LANES: usize>() -> f64 {
-    let (a, b) = (black_box(0.999f32), black_box(0.001f32));
-    let mut chains = [[1f32; LANES]; CHAINS];
-    for _ in 0..LINKS {
-        chains.iter_mut().flatten().for_each(|c| *c = c.mul_add(a, b));
-    }
-    black_box(chains);
-    (2 * LANES * CHAINS * LINKS) as f64
 }
