@@ -13,7 +13,7 @@ docs/theory.md. A layer that reads its input through statistics (batch norm) end
 
 use crate::layer::batch_norm::Backward;
 use crate::network::{Network, Node, NodeId, Op};
-use realign_tensor::Shape;
+use realign_tensor::{Shape, ops};
 
 /// A weighted layer at one end of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub struct Columns {
     /// Rows that read the same units.
     pub rows: usize,
     /// Neighbouring columns of a unit.
-    pub taps: usize,
+    taps: usize,
 }
 
 impl Columns {
@@ -83,6 +83,23 @@ impl Columns {
     /// The unit of entry `i` of the weight, row by row.
     pub fn unit(self, i: usize) -> usize {
         i / self.cols / self.rows * self.own + i % self.cols / self.taps
+    }
+
+    /// Adds the entries of a row to the sums of their units.
+    pub fn add_row(self, row: usize, entries: &[f64], sums: &mut [f64]) {
+        let first = row / self.rows * self.own;
+        let sums = &mut sums[first..first + self.own];
+        if self.taps == 1 {
+            return ops::zip_each(
+                sums,
+                entries,
+                #[inline(always)]
+                |s, v| s + v,
+            );
+        }
+        for (sum, unit) in sums.iter_mut().zip(entries.chunks(self.taps)) {
+            *sum += unit.iter().sum::<f64>();
+        }
     }
 }
 

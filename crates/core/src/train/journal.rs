@@ -15,7 +15,7 @@ use crate::layer::batch_norm::Backward;
 use crate::network::{Errors, Network, NodeId, Trace};
 use crate::optim::{At, Optimizer, PARTS};
 use crate::rules::{Potential, Rule};
-use crate::streams::{Normalizer, Stream, normalizing, streams};
+use crate::streams::{Columns, Normalizer, Stream, normalizing, streams};
 use realign_tensor::{DType, Par, Slice, Tensor, ops};
 
 /// Sums over one row of a weight and its bias.
@@ -78,7 +78,8 @@ pub struct LayerJournal {
     potential: Option<Box<dyn Potential>>,
     /// Partial sums of `columns`: per block of rows [`FIELDS`] runs of units, each contiguous so that rows are added as vectors.
     blocks: Vec<f64>,
-    groups: usize,
+    /// Whose the columns are.
+    geometry: Columns,
     touched: bool,
 }
 
@@ -174,7 +175,7 @@ impl Journal {
             rows: &mut own.rows,
             blocks: &mut own.blocks,
             units: own.columns.len(),
-            groups: own.groups,
+            geometry: own.geometry,
             potential: own.potential.as_deref().filter(|_| !own.columns.is_empty()),
             feedback,
             scratch: &mut self.scratch,
@@ -224,8 +225,6 @@ impl LayerJournal {
         let potential = carries.then(|| rule.potential(net, node)).flatten();
         let units = if potential.is_some() { read } else { 0 };
         let blocks = w.rows().div_ceil(net.layer(node).block_rows(w.rows(), w.cols())) * units * FIELDS;
-        // A grouped convolution reads only its group's channels in every row.
-        let groups = if w.shape().rank() == 4 { (read / w.shape().dims()[1]).max(1) } else { 1 };
         LayerJournal {
             rows: vec![RowSums::default(); if writes { w.rows() } else { 0 }],
             columns: vec![ColumnSums::default(); units],
@@ -237,7 +236,7 @@ impl LayerJournal {
             node,
             potential,
             blocks: vec![0.0; blocks],
-            groups,
+            geometry: Columns::of(w.shape(), read),
             touched: false,
         }
     }
@@ -269,8 +268,7 @@ impl LayerJournal {
                 None => s.b[..cols].copy_from_slice(&s.x[..cols]),
             }
             potential.phi(&s.x[..cols], &s.b[..cols], &s.x[..cols], &mut s.phi[..cols]);
-            let spread = Spread { row: r, rows: w.rows(), units, groups: self.groups };
-            spread.add(&mut after, &s.phi[..cols]);
+            self.geometry.add_row(r, &s.phi[..cols], &mut after);
         }
         self.columns.iter_mut().zip(&after).for_each(|(c, after)| c.after = *after);
         self.columns.iter_mut().zip(&self.gross).for_each(|(c, gross)| c.gross = *gross);
@@ -303,35 +301,6 @@ impl ColumnSums {
         self.size += size;
         self.carry += carry;
         self.parts.iter_mut().zip(parts).for_each(|(a, b)| *a += b);
-    }
-}
-
-/// Which units the entries of a row belong to.
-#[derive(Clone, Copy)]
-pub(super) struct Spread {
-    pub(super) row: usize,
-    pub(super) rows: usize,
-    pub(super) units: usize,
-    pub(super) groups: usize,
-}
-
-impl Spread {
-    /// Adds the entries of the row to the sums of their units.
-    pub(super) fn add(self, sums: &mut [f64], values: &[f64]) {
-        let own = self.units / self.groups;
-        let first = self.row / (self.rows / self.groups).max(1) * own;
-        let (sums, taps) = (&mut sums[first..first + own], values.len() / own);
-        if taps == 1 {
-            return ops::zip_each(
-                sums,
-                values,
-                #[inline(always)]
-                |s, v| s + v,
-            );
-        }
-        for (sum, entries) in sums.iter_mut().zip(values.chunks(taps)) {
-            *sum += entries.iter().sum::<f64>();
-        }
     }
 }
 

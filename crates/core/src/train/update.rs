@@ -308,7 +308,7 @@ impl Job<'_> {
             let (i1, i2) = cut(increment, self.cols);
             increment = i2;
             let grad = g.part(i * self.cols..(i + 1) * self.cols);
-            let step = RowStep { at: self.at, optimizer: self.optimizer, rows: self.all, grad };
+            let step = RowStep { at: self.at, optimizer: self.optimizer, grad };
             watch.step(row, row - first, block, &step, head, [m1, v1], i1);
         }
     }

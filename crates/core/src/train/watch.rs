@@ -1,8 +1,9 @@
 //! The watched update: one row's step with the sums of [`super::Journal`] taken around it, while the row is in the cache.
 
-use super::journal::{FIELDS, RowSums, Scratch, Spread};
+use super::journal::{FIELDS, RowSums, Scratch};
 use crate::optim::{At, Optimizer, PARTS};
 use crate::rules::Potential;
+use crate::streams::Columns;
 use realign_tensor::{Slice, SliceMut, Tensor, ops};
 
 /// The part of a journal that some rows of one layer write to.
@@ -10,7 +11,7 @@ pub(super) struct Watch<'a> {
     pub(super) rows: &'a mut [RowSums],
     pub(super) blocks: &'a mut [f64],
     pub(super) units: usize,
-    pub(super) groups: usize,
+    pub(super) geometry: Columns,
     pub(super) potential: Option<&'a dyn Potential>,
     pub(super) feedback: Option<&'a Tensor>,
     pub(super) scratch: &'a mut [Scratch],
@@ -20,20 +21,18 @@ pub(super) struct Watch<'a> {
 pub(super) struct RowStep<'a> {
     pub(super) at: At,
     pub(super) optimizer: &'a dyn Optimizer,
-    /// Rows of the whole weight.
-    pub(super) rows: usize,
     pub(super) grad: Slice<'a>,
 }
 
 impl<'a> Watch<'a> {
     /// The first `rows` rows, which are `blocks` blocks, with `threads` scratches, and the rest.
     pub(super) fn split(self, rows: usize, blocks: usize, threads: usize) -> (Watch<'a>, Watch<'a>) {
-        let Watch { rows: r, blocks: b, units, groups, potential, feedback, scratch } = self;
+        let Watch { rows: r, blocks: b, units, geometry, potential, feedback, scratch } = self;
         let (r1, r2) = r.split_at_mut(if r.is_empty() { 0 } else { rows });
         let (b1, b2) = b.split_at_mut(blocks * units * FIELDS);
         let (s1, s2) = scratch.split_at_mut(threads);
         let part =
-            |rows, blocks, scratch| Watch { rows, blocks, units, groups, potential, feedback, scratch };
+            |rows, blocks, scratch| Watch { rows, blocks, units, geometry, potential, feedback, scratch };
         (part(r1, b1, s1), part(r2, b2, s2))
     }
 
@@ -77,8 +76,9 @@ impl<'a> Watch<'a> {
             }
             let size = self.units * FIELDS;
             let own = block * size..(block + 1) * size;
-            let spread = Spread { row, rows: step.rows, units: self.units, groups: self.groups };
-            columns(s, potential, cols, spread, &mut self.blocks[own]);
+            let runs = self.blocks[own].chunks_mut(self.units);
+            let geometry = self.geometry;
+            columns(s, potential, cols, runs, |entries, run| geometry.add_row(row, entries, run));
         }
     }
 }
@@ -97,13 +97,18 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     ops::step_sums(Slice::F64(a), Slice::F64(a), Slice::F64(b))[3]
 }
 
-/// Adds a row to the sums of the units it reads, one run of `sums` per field.
-fn columns(s: &mut Scratch, potential: &dyn Potential, cols: usize, spread: Spread, sums: &mut [f64]) {
+/// Adds a row to the sums of the units it reads, one of `runs` per field, by `spread`.
+fn columns<'a>(
+    s: &mut Scratch,
+    potential: &dyn Potential,
+    cols: usize,
+    mut runs: impl Iterator<Item = &'a mut [f64]>,
+    spread: impl Fn(&[f64], &mut [f64]),
+) {
     let Scratch { w, g, x, b, m, phi, term, parts, active, .. } = s;
     let (w, g, x, b) = (&w[..cols], &g[..cols], &x[..cols], &b[..cols]);
     let (m, phi, term) = (&mut m[..cols], &mut phi[..cols], &mut term[..cols]);
-    let mut runs = sums.chunks_mut(spread.units);
-    let mut add = |values: &[f64]| spread.add(runs.next().expect("one run per field"), values);
+    let mut add = |values: &[f64]| spread(values, runs.next().expect("one run per field"));
     potential.carry(w, b, m);
     potential.phi(w, b, w, phi);
     add(phi);
@@ -134,6 +139,6 @@ fn columns(s: &mut Scratch, potential: &dyn Potential, cols: usize, spread: Spre
             #[inline(always)]
             || (0..cols).for_each(|i| term[i] = m[i] * part[i]),
         );
-        spread.add(run, term);
+        spread(term, run);
     }
 }

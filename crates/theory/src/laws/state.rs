@@ -72,9 +72,7 @@ impl Layer {
     pub(super) fn add_columns(&self, out: &mut [f64], matrix: &[f64]) {
         let columns = Columns::of(self.shape, out.len());
         for (r, row) in matrix.chunks(self.cols).enumerate() {
-            for (t, unit) in row.chunks(columns.taps).enumerate() {
-                out[columns.unit(r * self.cols + t * columns.taps)] += unit.iter().sum::<f64>();
-            }
+            columns.add_row(r, row, out);
         }
     }
 }
