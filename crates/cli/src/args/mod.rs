@@ -12,6 +12,7 @@ pub(crate) use theory::{AuditArgs, CertifyArgs, CheckArgs, DominanceArgs};
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use realign_data::Dirs;
 use std::path::PathBuf;
 
 const EXIT_CODES: &str = "\
@@ -85,6 +86,33 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
+}
+
+// What a command that trains or reads data is given. No doc comment: clap would take it for the text of the command.
+#[derive(Args)]
+pub(crate) struct Means {
+    /// Threads [default: SLURM_CPUS_PER_TASK, else all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    threads: Option<u32>,
+    /// Folder with data sets, searched before $REALIGN_DATA and the cache folder
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+impl Means {
+    pub(crate) fn threads(&self) -> usize {
+        self.threads.map_or_else(usual_threads, |n| n as usize)
+    }
+
+    pub(crate) fn dirs(&self) -> Dirs {
+        Dirs { data_dir: self.data_dir.clone() }
+    }
+}
+
+/// `SLURM_CPUS_PER_TASK`, else all cores.
+fn usual_threads() -> usize {
+    let slurm = std::env::var("SLURM_CPUS_PER_TASK").ok().and_then(|n| n.parse().ok()).filter(|n| *n > 0);
+    slurm.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 #[derive(Args)]

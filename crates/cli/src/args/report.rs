@@ -1,6 +1,6 @@
 //! Arguments of `reproduce` and `report`.
 
-use super::EXIT_CODES;
+use super::{EXIT_CODES, Means};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -29,12 +29,8 @@ pub(crate) struct ReproduceArgs {
     /// Folder for the report and its runs [default: reproduce/PAPER-PROFILE]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Threads [default: SLURM_CPUS_PER_TASK, else all cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
-    pub(crate) threads: Option<u32>,
-    /// Folder with data sets, searched before $REALIGN_DATA and the cache folder
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) means: Means,
     /// Print exactly one JSON object instead of text
     #[arg(long)]
     pub(crate) json: bool,

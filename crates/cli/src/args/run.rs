@@ -1,6 +1,6 @@
 //! Arguments of `run` and `sweep`.
 
-use super::EXIT_CODES;
+use super::{EXIT_CODES, Means};
 use clap::{Args, Subcommand};
 use realign_lab::sweep::Shard;
 use std::path::PathBuf;
@@ -30,12 +30,8 @@ pub(crate) struct RunArgs {
     /// Run directory; for a grid, the folder of the run directories [default: below runs/]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Threads [default: SLURM_CPUS_PER_TASK, else all cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
-    pub(crate) threads: Option<u32>,
-    /// Folder with data sets, searched before $REALIGN_DATA and the cache folder
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) means: Means,
     /// Print exactly one JSON object instead of a table
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,5 +1,6 @@
 //! Arguments of `audit`, `certify`, `dominance` and `check`.
 
+use super::Means;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -24,12 +25,8 @@ pub(crate) struct AuditArgs {
     /// Folder for figures, CSV and JSON [default: RUN/audit, or audits/NAME-ID for a spec]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Threads [default: SLURM_CPUS_PER_TASK, else all cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
-    pub(crate) threads: Option<u32>,
-    /// Folder with data sets, searched before $REALIGN_DATA and the cache folder
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) means: Means,
     /// Print exactly one JSON object instead of text
     #[arg(long)]
     pub(crate) json: bool,
@@ -60,12 +57,8 @@ pub(crate) struct CertifyArgs {
     /// Look at a random sample of so many examples at most; 0 is all of them. A sample guarantees nothing
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub(crate) examples: usize,
-    /// Threads [default: SLURM_CPUS_PER_TASK, else all cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
-    pub(crate) threads: Option<u32>,
-    /// Folder with data sets, searched before $REALIGN_DATA and the cache folder
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) means: Means,
     /// Print exactly one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -106,12 +99,8 @@ pub(crate) struct CheckArgs {
     /// Also laws whose assumptions fail: they should break
     #[arg(long)]
     pub(crate) force: bool,
-    /// Threads [default: SLURM_CPUS_PER_TASK, else all cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
-    pub(crate) threads: Option<u32>,
-    /// Folder with data sets, searched before $REALIGN_DATA and the cache folder
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) means: Means,
     /// Print exactly one JSON object instead of text
     #[arg(long)]
     pub(crate) json: bool,

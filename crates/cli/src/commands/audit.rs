@@ -1,13 +1,12 @@
 //! `realign audit RUN_OR_SPEC`: the books of a run, layer by layer, with a verdict.
 
-use super::run::{progress, stop_flag, usual_threads};
+use super::run::{progress, stop_flag};
 use crate::args::AuditArgs;
 use crate::exit::UserError;
 use crate::{exit, output};
 use anyhow::Context;
 use realign::tensor::Par;
 use realign::train::Outcome;
-use realign_data::Dirs;
 use realign_lab::audit::{Audited, audit as run_audit};
 use realign_lab::{Observer, RunSpec, Silent, Spec};
 use realign_theory::ledger::{LayerAudit, Verdict};
@@ -24,13 +23,13 @@ pub(crate) fn audit(args: AuditArgs) -> anyhow::Result<ExitCode> {
     }
     let file = run.as_ref().map_or_else(|| args.target.clone(), |dir| dir.join("spec.toml"));
     let specs = Spec::load(&file, &args.overrides)?.runs();
-    let threads = args.threads.map_or_else(usual_threads, |n| n as usize);
+    let threads = args.means.threads();
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build_global()
         .context("cannot start the threads")?;
     let stop = stop_flag()?;
-    let dirs = Dirs { data_dir: args.data_dir.clone() };
+    let dirs = args.means.dirs();
     let mut shown = progress::Progress::new(false);
     let (mut closed, mut objects, mut texts) = (true, Vec::new(), String::new());
     for spec in &specs {

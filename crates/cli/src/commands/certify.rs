@@ -4,7 +4,6 @@ use crate::args::CertifyArgs;
 use crate::exit::{self, UserError};
 use crate::output;
 use realign::tensor::Par;
-use realign_data::Dirs;
 use realign_lab::{Spec, theory};
 use realign_theory::certify::separability::Linear;
 use realign_theory::certify::{Certificate, Check, Verdict};
@@ -33,8 +32,8 @@ pub(crate) fn certify(args: &CertifyArgs) -> anyhow::Result<ExitCode> {
     }
     let path = if is_run { args.target.join("spec.toml") } else { args.target.clone() };
     let runs = Spec::load(&path, &args.overrides)?.runs();
-    let threads = args.threads.map_or_else(super::run::usual_threads, |n| n as usize);
-    let dirs = Dirs { data_dir: args.data_dir.clone() };
+    let threads = args.means.threads();
+    let dirs = args.means.dirs();
     let examples = (args.examples > 0).then_some(args.examples);
     let mut found = Vec::new();
     for run in &runs {

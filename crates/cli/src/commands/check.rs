@@ -1,12 +1,10 @@
 //! `realign check SPEC`: laws predicted against measured, at eta, eta/2 and eta/4.
 
 use super::laws;
-use super::run::usual_threads;
 use crate::args::CheckArgs;
 use crate::{exit, output};
 use anyhow::Context;
 use realign::tensor::Par;
-use realign_data::Dirs;
 use realign_lab::{LabError, RunSpec, Spec};
 use realign_theory::laws::check::{
     LawReport, LayerReport, Options, Progress, Report, Verdict, check as compare,
@@ -25,12 +23,12 @@ pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let overrides: Vec<String> =
         args.overrides.iter().cloned().chain(["train.dtype=f64".to_owned()]).collect();
     let specs = Spec::load(&args.spec, &overrides)?.runs();
-    let threads = args.threads.map_or_else(usual_threads, |n| n as usize);
+    let threads = args.means.threads();
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build_global()
         .context("cannot start the threads")?;
-    let dirs = Dirs { data_dir: args.data_dir.clone() };
+    let dirs = args.means.dirs();
     let options = Options { law: args.law.as_deref(), force: args.force };
     let (mut holds, mut objects, mut texts) = (true, Vec::new(), String::new());
     for spec in &specs {

@@ -1,12 +1,11 @@
 //! `realign reproduce`: the runs of the paper's experiments, then figures, verdicts and one page.
 
-use super::run::{progress, stop_flag, usual_threads};
+use super::run::{progress, stop_flag};
 use crate::args::ReproduceArgs;
 use crate::exit::UserError;
 use crate::{exit, output};
 use anyhow::Context;
 use realign::tensor::Par;
-use realign_data::Dirs;
 use realign_lab::report::{self, Report, Verdict};
 use realign_lab::reproduce::{self, Plan, Profile, Supply};
 use realign_lab::sweep::{self, Crew, Ended};
@@ -18,13 +17,13 @@ use std::process::ExitCode;
 /// Runs what is not there yet and writes the report.
 pub(crate) fn reproduce(args: ReproduceArgs) -> anyhow::Result<ExitCode> {
     let profile: Profile = args.profile.parse().map_err(UserError)?;
-    let dirs = Dirs { data_dir: args.data_dir.clone() };
+    let dirs = args.means.dirs();
     let plan = reproduce::plan(profile, &args.only, &Supply::found(&dirs)).map_err(UserError)?;
     let out = args
         .out
         .clone()
         .unwrap_or_else(|| PathBuf::from("reproduce").join(format!("{}-{profile}", args.paper)));
-    let threads = args.threads.map_or_else(usual_threads, |n| n as usize);
+    let threads = args.means.threads();
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build_global()

@@ -10,7 +10,6 @@ use crate::exit::{self, UserError};
 use crate::output;
 use anyhow::Context;
 use realign::tensor::Par;
-use realign_data::Dirs;
 use realign_lab::sweep::tune::Tuned;
 use realign_lab::sweep::{Crew, Pace, Sweep, run_sweep};
 use realign_lab::{Observer, Out, RunOptions, RunReport, RunSpec, Silent, Spec, Status};
@@ -36,10 +35,10 @@ struct Labelled<'a> {
 /// Runs what the spec describes.
 pub(crate) fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let spec = Spec::load(&args.spec, &args.overrides)?;
-    let threads = args.threads.map_or_else(usual_threads, |n| n as usize);
+    let threads = args.means.threads();
     let options = RunOptions {
         out: Out::choose(args.out.clone(), &spec),
-        dirs: Dirs { data_dir: args.data_dir.clone() },
+        dirs: args.means.dirs(),
         par: Par::threads(threads),
         command_line: std::env::args().collect(),
     };
@@ -146,12 +145,6 @@ fn code(stopped: bool) -> ExitCode {
     } else {
         ExitCode::SUCCESS
     }
-}
-
-/// `SLURM_CPUS_PER_TASK`, else all cores.
-pub(super) fn usual_threads() -> usize {
-    let slurm = std::env::var("SLURM_CPUS_PER_TASK").ok().and_then(|n| n.parse().ok()).filter(|n| *n > 0);
-    slurm.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 /// Set by SIGINT, SIGTERM and SIGUSR1 (Slurm's warning before the time limit); a second SIGINT ends at once.
