@@ -39,7 +39,7 @@ def verdict(result):
     target, mid = result["target"], ratio(result)[1]
     if target is None:
         return ""
-    lower = result["kind"] == "cost"
+    lower = result["kind"] in ("cost", "ledger")
     met = mid <= target if lower else mid >= target
     return f"{'≤' if lower else '≥'} {target:g} {'met' if met else f'missed by {abs(mid - target):.2f}'}"
 

@@ -64,8 +64,9 @@ def build(*what):
     return made[-1]
 
 
-def bench(package, name):
-    return build("bench", "-p", package, "--bench", name, "--no-run")
+def bench(name):
+    # The whole workspace: one package alone would choose other features of its dependencies and build them all again.
+    return build("bench", "--workspace", "--bench", name, "--no-run")
 
 
 def parsed():
@@ -123,8 +124,8 @@ def measure(options):
     # Installing and building would make an idle machine look busy.
     facts = machine.describe()
     python = environment()
-    program, own = build("build", "--release", "-p", "realign-cli"), bench("realign", "peers")
-    books = None if options.quick or options.skip_whole else bench("realign-theory", "ledger")
+    program, own = build("build", "--release"), bench("peers")
+    books = None if options.quick or options.skip_whole else bench("ledger")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     results = []
 

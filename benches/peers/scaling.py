@@ -32,7 +32,7 @@ WIDTH, HEIGHT, LEFT, TOP, BOTTOM, GAP = 1080, 380, 62, 66, 56, 62
 def measured(options):
     """One dictionary per point, as the benchmark prints them."""
     pin = (lambda: os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])) if hasattr(os, "sched_setaffinity") else None
-    command = [bench("realign", "scaling"), *["--quick"] * options.quick, *(["--rounds", str(options.rounds)] if options.rounds else [])]
+    command = [bench("scaling"), *["--quick"] * options.quick, *(["--rounds", str(options.rounds)] if options.rounds else [])]
     points = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=pin) as process:
         for line in process.stdout:

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from cases import MEMORY_TARGET, PEERS, SWEEP_TARGET
+from cases import LEDGER_TARGETS, MEMORY_TARGET, PEERS, SWEEP_TARGET
 from sides import Side
 
 HERE = Path(__file__).resolve().parent
@@ -73,5 +73,6 @@ def ledger(program, core):
             network = f"{found[1].replace(', ', '-')}, {found[2]}, fa, sgd"
         elif found := re.match(r"\s*(.*): ([\d.]+) \(([\d.]+) to ([\d.]+)\)", line):
             low, mid, high = float(found[3]), float(found[2]), float(found[4])
-            results.append(dict(kind="ledger", case=network, what=f"ledger, {found[1]}", threads=1, ratio=[low, mid, high], target=None))
+            target = LEDGER_TARGETS[found[1]] if network.startswith("784-1000-10, 64") else None
+            results.append(dict(kind="ledger", case=network, what=f"ledger, {found[1]}", threads=1, ratio=[low, mid, high], target=target))
     return results
