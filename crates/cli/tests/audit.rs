@@ -39,8 +39,8 @@ fn the_text_says_what_broke_the_plain_law() {
     let (code, text) = audit(&file, &out, &heavy);
     assert_eq!(code, 0, "{text}");
     for word in [
-        "units of layer 0 (written by layer 0): CLOSED",
-        "units of layer 1 (written by layer 1): CLOSED",
+        "units written by layer 0: CLOSED",
+        "units written by layer 1: CLOSED",
         "opening balance",
         "writer",
         "optimizer: decay",

@@ -204,8 +204,9 @@ fn accounts(spec: &RunSpec, audit: &Audit, rows: &[Row]) -> Figure {
         let drift = phi.iter().zip(&norm).map(|(p, n)| p - n).collect();
         series.push(Series::new(Mark::Line, "measured", "measured drift of P", x, drift));
         let (residual, path) = books.map_or((0.0, 0.0), |l| (l.relative_residual, l.relative_path));
-        let title =
-            format!("units of layer {layer}: residual {residual:.0e}, path {path:.0e} of the exchange");
+        let title = format!(
+            "units written by layer {layer}: residual {residual:.0e}, path {path:.0e} of the exchange"
+        );
         Panel {
             title,
             x: Axis::new("training step", ""),

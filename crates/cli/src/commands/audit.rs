@@ -114,7 +114,7 @@ fn layer_text(l: &LayerAudit) -> String {
         }
         Verdict::Open { account, .. } => format!("DOES NOT CLOSE: {account} over the whole run"),
     };
-    let mut text = format!("\nunits of layer {} (written by layer {}): {verdict}\n", l.layer, l.layer);
+    let mut text = format!("\nunits written by layer {}: {verdict}\n", l.layer);
     if matches!(l.verdict, Verdict::NoLaw { .. }) {
         return text;
     }
