@@ -84,6 +84,12 @@ fn what_cannot_be_done_is_refused() {
     assert!(text.contains("fig8") && text.contains("min-norm"), "{text}");
     assert!(error(&["reproduce", "--profile", "fast"]).contains("quick"));
     assert!(error(&["reproduce", "lillicrap2016"]).contains("robertson2024"));
+    fs::write(dir.path().join("claims.csv"), "id,verdict\na,SUPPORTED\n").unwrap();
+    for (file, what) in [("nowhere.csv", "nowhere.csv"), ("claims.csv", "no column \"status\"")] {
+        let text = error(&["reproduce", "--only", "fig7", "--known", file, "--out", "r"]);
+        assert!(text.contains(file) && text.contains(what), "{text}");
+    }
+    assert!(!dir.path().join("r").exists());
     fs::create_dir(dir.path().join("empty")).unwrap();
     assert!(error(&["report", "empty"]).contains("no run directories"));
     assert!(error(&["report", "nowhere"]).contains("nowhere"));

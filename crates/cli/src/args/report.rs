@@ -29,6 +29,9 @@ pub(crate) struct ReproduceArgs {
     /// Folder for the report and its runs [default: reproduce/PAPER-PROFILE]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// A results.csv of earlier runs, such as the runs.csv of a published report: what is in it is not made again where only last values are read (fig7, table2, table3)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) known: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) means: Means,
     /// Print exactly one JSON object instead of text

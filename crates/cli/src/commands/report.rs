@@ -27,7 +27,7 @@ fn read(dir: &Path) -> anyhow::Result<Report> {
         .into());
     }
     if let Some(plan) = reproduce::stored(dir)? {
-        return Ok(reproduce::report(&plan, &dir.join(reproduce::RUNS))?);
+        return Ok(reproduce::report(&plan, dir)?);
     }
     let below = dir.join(reproduce::RUNS);
     let found = report::folder(if below.is_dir() { &below } else { dir })?;

@@ -7,7 +7,7 @@ use crate::{exit, output};
 use anyhow::Context;
 use realign::tensor::Par;
 use realign_lab::report::{self, Report, Verdict};
-use realign_lab::reproduce::{self, Plan, Profile, Supply};
+use realign_lab::reproduce::{self, Known, Plan, Profile, Supply};
 use realign_lab::sweep::{self, Crew, Ended};
 use realign_lab::{Out, RunOptions, RunSpec, Silent, Status};
 use serde_json::json;
@@ -23,13 +23,19 @@ pub(crate) fn reproduce(args: ReproduceArgs) -> anyhow::Result<ExitCode> {
         .out
         .clone()
         .unwrap_or_else(|| PathBuf::from("reproduce").join(format!("{}-{profile}", args.paper)));
+    if let Some(path) = &args.known {
+        // A file that the user names is the user's to mend.
+        Known::read(path).map_err(|e| UserError(e.to_string()))?;
+        Known::keep(path, &out)?;
+    }
+    let runs = plan.to_make(&Known::of(&out)?);
     let threads = args.means.threads();
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build_global()
         .context("cannot start the threads")?;
     if !args.quiet {
-        announce(&plan, &out);
+        announce(&plan, runs.len(), &out);
     }
     reproduce::store(&plan, &out)?;
     let root = out.join(reproduce::RUNS);
@@ -39,7 +45,6 @@ pub(crate) fn reproduce(args: ReproduceArgs) -> anyhow::Result<ExitCode> {
         par: Par::threads(threads),
         command_line: std::env::args().collect(),
     };
-    let runs = plan.runs();
     let stop = stop_flag()?;
     let crew = Crew::new(threads);
     let results = if args.quiet {
@@ -51,9 +56,13 @@ pub(crate) fn reproduce(args: ReproduceArgs) -> anyhow::Result<ExitCode> {
     finish(&args, &plan, &out, &runs, results)
 }
 
-fn announce(plan: &Plan, out: &Path) {
+fn announce(plan: &Plan, to_make: usize, out: &Path) {
     let ids: Vec<&str> = plan.experiments.iter().map(|e| e.id).collect();
-    output::note(&format!("{}: {} runs, profile {}", ids.join(", "), plan.runs().len(), plan.profile));
+    output::note(&format!("{}: {to_make} runs, profile {}", ids.join(", "), plan.profile));
+    let known = plan.runs().len() - to_make;
+    if known > 0 {
+        output::note(&format!("{known} further runs are known by their ends and not made again"));
+    }
     for source in plan.sources() {
         output::note(&if plan.supply.has(source) {
             format!("{} found", source.words)
@@ -94,7 +103,7 @@ fn finish(
         output::note("stopped; run the same command again to resume");
         return Ok(ExitCode::from(exit::STOPPED));
     }
-    let found = reproduce::report(plan, &out.join(reproduce::RUNS))?;
+    let found = reproduce::report(plan, out)?;
     let page = report::write(&found, out)?;
     if args.json {
         output::json(

@@ -1,6 +1,6 @@
 //! Finished runs as the analyses want them: grouped by rule, width and seed, with curves and last values of their rows.
 
-use super::Experiment;
+use super::{Experiment, Known};
 use crate::figure::Figure;
 use crate::stats::{self, Estimate};
 use crate::store::{self, RunReport, Status, Stored};
@@ -39,10 +39,18 @@ pub struct Run {
     pub rows: Vec<Stored>,
 }
 
-/// All runs of an experiment with what is on disk of them.
-pub(super) fn load(experiment: &Experiment, runs: &Path) -> Result<Vec<Run>, LabError> {
-    let all = experiment.parts.iter().flat_map(|p| &p.runs);
-    all.map(|spec| Run::load(spec, runs.join(spec.folder()))).collect()
+/// All runs of an experiment with what is on disk of them, or else what is known of their ends.
+pub(super) fn load(
+    experiment: &Experiment,
+    runs: &Path,
+    known: Option<&Known>,
+) -> Result<Vec<Run>, LabError> {
+    let one = |spec: &RunSpec| {
+        let dir = runs.join(spec.folder());
+        let told = known.filter(|_| store::finished(&dir).is_none()).and_then(|k| k.run(spec, dir.clone()));
+        told.map_or_else(|| Run::load(spec, dir), Ok)
+    };
+    experiment.parts.iter().flat_map(|p| &p.runs).map(one).collect()
 }
 
 impl Run {

@@ -17,6 +17,7 @@ mod fig2;
 mod fig3;
 mod fig4;
 mod fig7;
+mod known;
 mod layers;
 mod min_norm;
 mod profile;
@@ -26,6 +27,7 @@ mod table1;
 pub use analysis::{Found, Run};
 pub(crate) use analysis::{band, words};
 pub use claims::{Claim, claims};
+pub use known::Known;
 pub use profile::{Experiment, Part, Plan, Profile, plan, store, stored};
 pub use sources::{SOURCES, Source, Supply};
 
@@ -72,32 +74,57 @@ pub(crate) fn file(name: &str) -> &'static str {
 
 type Analyse = fn(&Experiment, &[Run]) -> Result<Found, LabError>;
 
+/// What an analysis reads of its runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reads {
+    /// Rows of the whole run, or its weights.
+    Curves,
+    /// Reports and last rows: a row of a table of results does as well as the run.
+    Ends,
+}
+use Reads::{Curves, Ends};
+
 /// How the runs of an experiment are read. One line per experiment.
-static ANALYSES: &[(&str, &str, Analyse)] = &[
-    ("fig2", "Figure 2: conservation", fig2::analyse),
-    ("fig3", "Figure 3: alignment", fig3::analyse),
-    ("fig4", "Figure 4: benign overfitting", fig4::analyse),
-    ("fig5", "Figure 5: alignment layer by layer, CIFAR-100", layers::analyse),
-    ("fig6", "Figure 6: alignment layer by layer, Tiny-ImageNet", layers::analyse),
-    ("fig7", "Figure 7: alignment and accuracy", fig7::analyse),
-    ("table1", "Table 1: rules and their laws", table1::analyse),
-    ("table2", "Table 2: accuracy by number of classes, CIFAR-100", classes::analyse),
-    ("table3", "Table 3: accuracy by number of classes, Tiny-ImageNet", classes::analyse),
-    ("dominance", "Alignment dominance", dominance::analyse),
-    ("min-norm", "Minimum norm", min_norm::analyse),
+static ANALYSES: &[(&str, &str, Reads, Analyse)] = &[
+    ("fig2", "Figure 2: conservation", Curves, fig2::analyse),
+    ("fig3", "Figure 3: alignment", Curves, fig3::analyse),
+    ("fig4", "Figure 4: benign overfitting", Curves, fig4::analyse),
+    ("fig5", "Figure 5: alignment layer by layer, CIFAR-100", Curves, layers::analyse),
+    ("fig6", "Figure 6: alignment layer by layer, Tiny-ImageNet", Curves, layers::analyse),
+    ("fig7", "Figure 7: alignment and accuracy", Ends, fig7::analyse),
+    ("table1", "Table 1: rules and their laws", Curves, table1::analyse),
+    ("table2", "Table 2: accuracy by number of classes, CIFAR-100", Ends, classes::analyse),
+    ("table3", "Table 3: accuracy by number of classes, Tiny-ImageNet", Ends, classes::analyse),
+    ("dominance", "Alignment dominance", Curves, dominance::analyse),
+    ("min-norm", "Minimum norm", Curves, min_norm::analyse),
 ];
 
-/// What the runs below `runs` say about the experiments of the plan; runs that are not there yet are counted.
+fn reads(id: &str) -> Reads {
+    ANALYSES.iter().find(|a| a.0 == id).expect("a known experiment").2
+}
+
+/// What the runs in the folder `dir` of a reproduction say about the experiments of the plan; runs that are not there yet are counted.
 ///
 /// # Errors
-/// If a run that claims to be finished cannot be read.
-pub fn report(plan: &Plan, runs: &Path) -> Result<Report, LabError> {
+/// If a run that claims to be finished, or the table of known runs, cannot be read.
+pub fn report(plan: &Plan, dir: &Path) -> Result<Report, LabError> {
+    let (runs, known) = (dir.join(RUNS), Known::of(dir)?);
     let mut out = Report { title: "Robertson & Koyejo 2024, made again".into(), ..Report::default() };
     let mut measured = std::collections::BTreeMap::new();
     for experiment in &plan.experiments {
-        let (_, title, analyse) = ANALYSES.iter().find(|a| a.0 == experiment.id).expect("a known experiment");
-        let loaded = analysis::load(experiment, runs)?;
+        let (_, title, reads, analyse) =
+            ANALYSES.iter().find(|a| a.0 == experiment.id).expect("a known experiment");
+        let loaded = analysis::load(experiment, &runs, (*reads == Ends).then_some(&known))?;
         out.count(experiment.id, &loaded);
+        let taken =
+            loaded.iter().filter(|r| r.report.is_some() && crate::store::finished(&r.dir).is_none()).count();
+        if taken > 0 {
+            out.notes.push(format!(
+                "{}: {taken} of {} runs were not made here; their last values are those of a table of results (known.csv), found by the hash of their spec.",
+                experiment.id,
+                loaded.len()
+            ));
+        }
         let found = analyse(experiment, &loaded)?;
         for (key, value) in found.measured {
             measured.insert(format!("{}/{key}", experiment.id), value);
@@ -112,6 +139,10 @@ pub fn report(plan: &Plan, runs: &Path) -> Result<Report, LabError> {
         });
     }
     out.claims = claims().iter().map(|c| c.judge(&measured)).collect();
+    let known_used = !out.notes.is_empty();
     out.describe(plan);
+    if known_used {
+        out.command += " --known known.csv";
+    }
     Ok(out)
 }

@@ -1,7 +1,7 @@
 //! Profiles: which runs an experiment consists of when there is little time and when there is more. A part is a list of overrides on the experiment's file.
 
 use super::sources::{SOURCES, Source, Supply};
-use super::{ANALYSES, file};
+use super::{ANALYSES, Known, Reads, file, reads};
 use crate::store::files;
 use crate::{RunSpec, Spec, SpecError, StoreError};
 use realign::registry::suggest;
@@ -82,6 +82,17 @@ impl Plan {
         let mut seen = HashSet::new();
         let all = self.experiments.iter().flat_map(|e| &e.parts).flat_map(|p| &p.runs);
         all.filter(|r| seen.insert(r.id().to_owned())).cloned().collect()
+    }
+
+    /// Those of them that have to be made: not known, or read for more than their ends.
+    pub fn to_make(&self, known: &Known) -> Vec<RunSpec> {
+        let ids = |e: &Experiment| {
+            let all = reads(e.id) == Reads::Curves;
+            let runs = e.parts.iter().flat_map(|p| &p.runs).map(|r| r.id().to_owned());
+            runs.filter(|id| all || !known.has(id)).collect::<Vec<_>>()
+        };
+        let needed: HashSet<String> = self.experiments.iter().flat_map(ids).collect();
+        self.runs().into_iter().filter(|r| needed.contains(r.id())).collect()
     }
 
     /// The data sets asked for.
