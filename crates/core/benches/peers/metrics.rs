@@ -30,7 +30,7 @@ impl Probe for Metrics {
         for (i, &node) in view.net.weighted().iter().enumerate() {
             let (w, b) = (view.net.weight(node), view.feedback.at(node).unwrap_or(lowest));
             let (ww, bb) = (ops::norm_sq(w), ops::norm_sq(b));
-            out.angle(Some(i), None, angle(ops::dot(w, b), ww, bb));
+            out.angle(Some(i), None, angle([ops::dot(w, b), ww, bb]));
             out.layer("ratio", i, (bb / ww).sqrt());
         }
     }

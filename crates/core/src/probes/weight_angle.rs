@@ -1,8 +1,9 @@
 //! Angle between W and the matrix M that carries the error through the layer, `∠(W_l, M_l)` in degrees; 90 is no alignment.
 //! Under backpropagation and the baselines there is no B and no row.
 
-use super::{PER_UNIT, PerUnit, Probe, Rows, View, angle_between, unit_angles};
+use super::{PER_UNIT, PerUnit, Probe, Rows, View, angle, unit_angles};
 use crate::registry::{self, Entry};
+use realign_tensor::ops;
 
 pub(super) const ENTRY: Entry<dyn Probe> = Entry {
     name: "weight_angle",
@@ -22,11 +23,12 @@ impl Probe for WeightAngle {
 
     fn observe(&mut self, view: &mut View<'_>, out: &mut Rows) {
         for (i, &node) in view.net.weighted().iter().enumerate() {
-            if let Some(b) = view.feedback.at(node) {
-                out.angle(Some(i), None, angle_between(view.net.weight(node), b));
-                if self.0.per_unit {
-                    unit_angles(i, view.net.weight(node), b, out);
-                }
+            let (w, Some(b)) = (view.net.weight(node), view.feedback.at(node)) else { continue };
+            out.angle(Some(i), None, angle(ops::products(w, b)));
+            if self.0.per_unit {
+                let mut units = vec![[0.0; 3]; w.rows()];
+                ops::products_rows(w.slice(), b.slice(), &mut units, view.par);
+                unit_angles(i, &units, out);
             }
         }
     }

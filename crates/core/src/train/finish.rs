@@ -1,7 +1,7 @@
 //! The figures of a run when it has ended.
 
 use super::{Evaluator, Trainer};
-use crate::probes::angle_between;
+use crate::probes::{angle, angle_between};
 
 /// Figures of a finished (or stopped, or diverged) run; `None` where the data or the rule have no such thing.
 #[derive(Clone, Debug, Default)]
@@ -39,12 +39,11 @@ impl Trainer {
         }
         self.look_at_batch();
         self.compute_grads();
-        let reference = self.reference.grads(&self.net, &self.trace, &self.errors, self.par);
-        for &node in self.net.weighted() {
-            out.weight_angle
-                .push(self.feedback.at(node).and_then(|b| angle_between(self.net.weight(node), b)));
-            let pair = self.grads.weight(node).zip(reference.weight(node));
-            out.update_angle.push(pair.and_then(|(g, r)| angle_between(g, r)));
+        let Trainer { net, trace, errors, grads, reference, par, .. } = self;
+        for &node in net.weighted() {
+            out.weight_angle.push(self.feedback.at(node).and_then(|b| angle_between(net.weight(node), b)));
+            let sums = reference.beside(net, trace, errors, grads, node, &mut [], *par);
+            out.update_angle.push(sums.and_then(angle));
         }
         out
     }

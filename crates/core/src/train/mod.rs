@@ -26,6 +26,7 @@ pub use directions::{Directions, Subject};
 pub use evaluate::{Evaluator, SplitScore};
 pub use finish::Final;
 pub use grads::Grads;
+pub(crate) use grads::in_blocks;
 pub use journal::{ColumnSums, Journal, LayerJournal, NoLaw, RowSums};
 pub use plan::{BatchSize, Length, Plan};
 
