@@ -105,6 +105,18 @@ fn weights(t: &Trainer) -> impl Iterator<Item = (usize, &Tensor, Option<&Tensor>
     net.weighted().iter().enumerate().map(move |(l, &n)| (l, net.weight(n), t.feedback().at(n)))
 }
 
+/// Feedback three times as long as the weights, and weights without a length.
+#[test]
+fn the_ratio_is_that_of_feedback_to_weights() {
+    let scaled = Case { feedback: "name = \"equal\"\nscale = 3.0".into(), ..case("fa", DType::F64, 1) };
+    let ratio = find(&rows(&scaled), "weight_angle", "ratio", Some(1), None).unwrap();
+    assert!((ratio - 3.0).abs() < 1e-14, "{ratio}");
+    let empty = Case { weight: "name = \"zeros\"".into(), ..case("fa", DType::F64, 1) };
+    let all = rows(&empty);
+    assert_eq!(find(&all, "weight_angle", "ratio", Some(1), None), None);
+    assert_eq!(find(&all, "weight_angle", "zero_vectors", Some(1), None), Some(1.0));
+}
+
 #[test]
 fn weight_angles_are_those_of_whole_tensors() {
     for dtype in [DType::F32, DType::F64] {
@@ -115,6 +127,10 @@ fn weight_angles_are_those_of_whole_tensors() {
                 continue;
             };
             assert_eq!(find(&all, "weight_angle", "angle", Some(l), None), Some(degrees(w, b)));
+            let norm = |t: &Tensor| t.to_f64_vec().iter().map(|x| x * x).sum::<f64>().sqrt();
+            let ratio = find(&all, "weight_angle", "ratio", Some(l), None).unwrap();
+            // Sums of some 10,000 squares.
+            assert!((ratio / (norm(b) / norm(w)) - 1.0).abs() < 1e-13, "{l}: {ratio}");
             for k in 0..w.rows() {
                 let got = find(&all, "weight_angle", "angle", Some(l), Some(k));
                 assert_eq!(got, Some(degrees(&row(w, k), &row(b, k))));
