@@ -12,6 +12,7 @@ mod finish;
 mod flow;
 mod grads;
 mod gross;
+mod job;
 mod journal;
 mod plan;
 mod resume;
@@ -375,7 +376,7 @@ impl Trainer {
             self.step,
             total,
             &mut self.net,
-            &self.feedback,
+            &mut self.feedback,
             journal.as_mut(),
             &self.trace,
             &self.errors,
