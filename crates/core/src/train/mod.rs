@@ -355,6 +355,7 @@ impl Trainer {
     }
 
     fn apply(&mut self, total: u64) -> Result<(), Error> {
+        self.evaluator.forget();
         if let Some(flow) = self.flow {
             self.rough_steps = self.flow_step(flow, total)?;
             self.step += 1;
