@@ -12,12 +12,9 @@ peak of fused multiply-adds; `{"save": {"id": ..., "path": ...}}` writes where a
 #[path = "../tests/common/mod.rs"]
 mod common;
 mod machine;
-#[path = "peers/metrics.rs"]
-mod metrics;
 
 use common::{bundle, table};
 use machine::{operations, peak_of, process_seconds};
-use metrics::Metrics;
 use realign::data::{Bundle, Features};
 use realign::init::{FeedbackInit, WeightInit};
 use realign::layer::{Conv2d, Dense, GlobalAvgPool, activation};
@@ -68,7 +65,7 @@ struct Open {
     classes: usize,
     batch: usize,
     threads: usize,
-    /// `[every, table]`, or `[every, "biotorch"]` for the metrics of BioTorch.
+    /// `[every, table]`.
     #[serde(default)]
     probes: Vec<(String, String)>,
     /// Where the initial state goes.
@@ -84,7 +81,7 @@ fn main() {
         let answer = match request {
             Request::Open(open) => {
                 let trainer = make(&open);
-                std::fs::write(&open.state, state(&trainer, &open)).expect("the state can be written");
+                std::fs::write(&open.state, state(&trainer)).expect("the state can be written");
                 let parameters = trainer.net().parameter_count();
                 let operations = operations(trainer.net(), open.batch);
                 let run = Run { trainer, probed: !open.probes.is_empty() };
@@ -229,11 +226,7 @@ fn make(open: &Open) -> Trainer {
 }
 
 fn probe((every, text): &(String, String)) -> (Every, Box<dyn Probe>) {
-    let probe: Box<dyn Probe> = match text.as_str() {
-        metrics::NAME => Box::new(Metrics::default()),
-        text => probes::build(table(text)).expect("a probe"),
-    };
-    (every.parse().expect("a cadence"), probe)
+    (every.parse().expect("a cadence"), probes::build(table(text)).expect("a probe"))
 }
 
 /// 3x3 convolutions to 32, 32, 64 (stride 2), 64, 64 (stride 2), 64 channels, ReLU, global average, dense.
@@ -252,7 +245,7 @@ fn stack(input: Shape, classes: usize) -> Network {
 }
 
 /// The checkpoint's tensors and the batch.
-fn state(trainer: &Trainer, open: &Open) -> Vec<u8> {
+fn state(trainer: &Trainer) -> Vec<u8> {
     let mut checkpoint = trainer.checkpoint();
     let train = &trainer.data().train;
     let n = train.len();
@@ -261,9 +254,6 @@ fn state(trainer: &Trainer, open: &Open) -> Vec<u8> {
     let mut labels = Vec::new();
     if let realign::data::Targets::Classes { labels: all, .. } = &train.targets {
         labels.extend(all.iter().map(|&l| f64::from(l)));
-    }
-    if open.probes.iter().any(|p| p.1 == metrics::NAME) {
-        checkpoint.tensors.push(("layers.0.feedback".into(), metrics::lowest(trainer.net())));
     }
     checkpoint.tensors.push(("x".into(), x));
     checkpoint.tensors.push(("labels".into(), Tensor::from_f64([n], &labels, DType::F64)));

@@ -91,6 +91,8 @@ pub trait Element:
     fn sqrt(self) -> Self;
     /// Whether neither NaN nor infinite.
     fn finite(self) -> bool;
+    /// Zero (of the same sign) in place of a number below the smallest normal one.
+    fn normal_or_zero(self) -> Self;
     /// Lends `len` elements of space, with whatever values they had, kept by this thread from call to call.
     #[doc(hidden)]
     fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R;
@@ -138,6 +140,10 @@ macro_rules! element {
             #[inline(always)]
             fn finite(self) -> bool {
                 self.is_finite()
+            }
+            #[inline(always)]
+            fn normal_or_zero(self) -> Self {
+                if self.abs() < <$t>::MIN_POSITIVE { (0.0 as $t).copysign(self) } else { self }
             }
             fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R {
                 std::thread_local! {
@@ -209,4 +215,23 @@ macro_rules! dispatch {
             }
         }
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By bits: what has no exponent keeps its sign only, everything else (also what is not a number) is left alone.
+    #[test]
+    fn numbers_without_an_exponent_are_zero() {
+        for bits in [0u32, 1, 0x7f_ffff, 0x80_0000, 0x80_0001, 0x3f80_0000, 0x7f80_0000, 0x7fc0_0000] {
+            for bits in [bits, bits | 1 << 31] {
+                let want = if bits & 0x7f80_0000 == 0 { bits & 1 << 31 } else { bits };
+                assert_eq!(f32::from_bits(bits).normal_or_zero().to_bits(), want, "{bits:x}");
+                let wide = u64::from(bits) << 32;
+                let want = if wide & 0x7ff << 52 == 0 { wide & 1 << 63 } else { wide };
+                assert_eq!(f64::from_bits(wide).normal_or_zero().to_bits(), want, "{wide:x}");
+            }
+        }
+    }
 }

@@ -49,14 +49,8 @@ impl Probe for Accuracy {
 
     fn observe(&mut self, view: &mut View<'_>, out: &mut Rows) {
         for split in KNOWN.into_iter().filter(|k| self.splits.iter().any(|s| s == k)) {
-            let data = match split {
-                "train" => Some(&view.data.train),
-                "validation" => view.data.validation.as_ref(),
-                _ => view.data.test.as_ref(),
-            };
-            let Some(data) = data else { continue };
-            let clean = view.data.clean_train_labels.as_deref().filter(|_| split == "train");
-            let score = view.evaluator.score(view.net, data, clean, view.loss, view.par);
+            let score = view.evaluator.split(split, view.net, view.data, view.loss, view.par);
+            let Some(score) = score else { continue };
             out.push("loss", Some(split), None, None, score.loss);
             if let Some(a) = score.accuracy {
                 out.push("accuracy", Some(split), None, None, a);

@@ -9,7 +9,7 @@ use super::{PER_UNIT, Probe, Rows, View};
 use crate::ConfigError;
 use crate::registry::{self, Entry, Opt};
 use crate::train::{Directions, Subject};
-use realign_tensor::{Rng, Tensor, ops};
+use realign_tensor::{Par, Rng, Tensor, ops};
 use serde::Deserialize;
 use toml::Value;
 
@@ -85,7 +85,7 @@ impl Probe for Decomposition {
             let (Some(f), Some(g)) = (self.directions.update(node), self.directions.gradient(node)) else {
                 continue;
             };
-            let rows = parts(g, f);
+            let rows = parts(g, f, view.par);
             let layer = rows.iter().fold(Parts::default(), plus);
             total = plus(total, &layer);
             report(&layer, Some(i), None, out);
@@ -115,15 +115,14 @@ fn plus(a: Parts, b: &Parts) -> Parts {
 }
 
 /// The four sums of every row, bias included.
-fn parts(g: (&Tensor, Option<&Tensor>), f: (&Tensor, Option<&Tensor>)) -> Vec<Parts> {
-    let mut gap = g.0.clone();
-    ops::axpy(&mut gap, f.0, -1.0);
-    let mut out = vec![Parts::default(); g.0.rows()];
-    let mut buffer = vec![0.0; out.len()];
-    for (part, (a, b)) in [(g.0, f.0), (g.0, g.0), (f.0, f.0), (&gap, &gap)].into_iter().enumerate() {
-        ops::dot_rows(a, b, &mut buffer);
-        out.iter_mut().zip(&buffer).for_each(|(o, v)| o[part] = *v);
-    }
+fn parts(g: (&Tensor, Option<&Tensor>), f: (&Tensor, Option<&Tensor>), par: Par) -> Vec<Parts> {
+    let mut difference = g.0.clone();
+    ops::axpy(&mut difference, f.0, -1.0);
+    let (mut three, mut gap) = (vec![[0.0; 3]; g.0.rows()], vec![0.0; g.0.rows()]);
+    ops::products_rows(g.0.slice(), f.0.slice(), &mut three, par);
+    ops::dot_rows(&difference, &difference, &mut gap);
+    let mut out: Vec<Parts> =
+        three.into_iter().zip(gap).map(|([gf, gg, ff], gap)| [gf, gg, ff, gap]).collect();
     if let (Some(g), Some(f)) = (g.1, f.1) {
         for (k, o) in out.iter_mut().enumerate() {
             let (g, f) = (g.at(k), f.at(k));

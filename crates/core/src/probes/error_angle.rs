@@ -26,11 +26,11 @@ impl Probe for ErrorAngle {
         let mut total = [0.0; 3];
         for (i, &node) in view.net.weighted().iter().enumerate() {
             if let (Some(d), Some(r)) = (view.errors.delta(view.net, node), reference.delta(view.net, node)) {
-                let parts = [ops::dot(d, r), ops::norm_sq(d), ops::norm_sq(r)];
-                out.angle(Some(i), None, angle(parts[0], parts[1], parts[2]));
-                total.iter_mut().zip(parts).for_each(|(t, p)| *t += p);
+                let sums = ops::products(d, r);
+                out.angle(Some(i), None, angle(sums));
+                total.iter_mut().zip(sums).for_each(|(t, s)| *t += s);
             }
         }
-        out.angle(None, None, angle(total[0], total[1], total[2]));
+        out.angle(None, None, angle(total));
     }
 }

@@ -201,8 +201,8 @@ pub fn build(table: Table) -> Result<Box<dyn Probe>, ConfigError> {
     registry::build(PROBES, "probe", table)
 }
 
-/// Angle in degrees from <a,b>, ‖a‖² and ‖b‖²; `None` if a vector is zero, not a number if one is not finite.
-pub fn angle(dot: f64, a_sq: f64, b_sq: f64) -> Option<f64> {
+/// Angle in degrees from `[<a,b>, ‖a‖², ‖b‖²]` ([`ops::products`]); `None` if a vector is zero, not a number if one is not finite.
+pub fn angle([dot, a_sq, b_sq]: [f64; 3]) -> Option<f64> {
     // The root of the product, so that equal vectors give exactly 0 degrees.
     let norms = (a_sq * b_sq).sqrt();
     if norms == 0.0 {
@@ -213,17 +213,12 @@ pub fn angle(dot: f64, a_sq: f64, b_sq: f64) -> Option<f64> {
 
 /// Angle in degrees between two tensors read as vectors.
 pub fn angle_between(a: &Tensor, b: &Tensor) -> Option<f64> {
-    angle(ops::dot(a, b), ops::norm_sq(a), ops::norm_sq(b))
+    angle(ops::products(a, b))
 }
 
-/// Adds the angle of every row of two tensors, e.g. per unit.
-pub(crate) fn unit_angles(layer: usize, a: &Tensor, b: &Tensor, out: &mut Rows) {
-    let n = a.rows();
-    let (mut dot, mut aa, mut bb) = (vec![0.0; n], vec![0.0; n], vec![0.0; n]);
-    ops::dot_rows(a, b, &mut dot);
-    ops::dot_rows(a, a, &mut aa);
-    ops::dot_rows(b, b, &mut bb);
-    (0..n).for_each(|k| out.angle(Some(layer), Some(k), angle(dot[k], aa[k], bb[k])));
+/// Adds the angle of every unit of a layer from its [`ops::products_rows`].
+pub(crate) fn unit_angles(layer: usize, units: &[[f64; 3]], out: &mut Rows) {
+    units.iter().enumerate().for_each(|(k, sums)| out.angle(Some(layer), Some(k), angle(*sums)));
 }
 
 /// The option `per_unit` shared by the angle probes.

@@ -27,11 +27,15 @@ impl Probe for Norms {
     fn observe(&mut self, view: &mut View<'_>, out: &mut Rows) {
         let norm = |t: &Tensor| ops::norm_sq(t).sqrt();
         for (i, &node) in view.net.weighted().iter().enumerate() {
-            let w = norm(view.net.weight(node));
-            out.layer("weight", i, w);
-            if let Some(b) = view.feedback.at(node) {
-                out.layer("feedback", i, norm(b));
-                out.layer("ratio", i, norm(b) / w);
+            let w = view.net.weight(node);
+            match view.feedback.at(node) {
+                None => out.layer("weight", i, norm(w)),
+                Some(b) => {
+                    let [_, w, b] = ops::products(w, b).map(f64::sqrt);
+                    out.layer("weight", i, w);
+                    out.layer("feedback", i, b);
+                    out.layer("ratio", i, b / w);
+                }
             }
             if let Some(d) = view.errors.delta(view.net, node) {
                 out.layer("delta", i, norm(d));

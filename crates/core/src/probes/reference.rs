@@ -1,10 +1,14 @@
 //! What backpropagation would do: its errors and update directions on the same weights, batch and signal as the rule's.
+//!
+//! Errors are computed at most once per step, for all probes. To be compared with the rule's, a gradient is made a few blocks at a time and never
+//! lies in memory as a whole; and where the rule's error is backpropagation's (at the top under every rule), so is its update.
 
 use crate::init::Feedback;
-use crate::network::{Errors, Network, Trace};
+use crate::network::{Errors, Network, NodeId, Trace};
 use crate::rules::{Rule, bp::Bp};
-use crate::train::Grads;
-use realign_tensor::Par;
+use crate::train::{Grads, in_blocks};
+use realign_tensor::ops::{self, Products};
+use realign_tensor::{Par, Tensor};
 
 /// Buffers for backpropagation's errors and update directions, computed at most once per step.
 #[derive(Default)]
@@ -12,6 +16,7 @@ pub struct Reference {
     errors: Option<Errors>,
     grads: Grads,
     errors_fresh: bool,
+    blocks: Option<Tensor>,
 }
 
 impl Reference {
@@ -41,4 +46,77 @@ impl Reference {
         }
         &self.grads
     }
+
+    /// `[<G, g>, ‖G‖², ‖g‖²]` of the rule's update direction G of the weight at `node` (in `own`, made from `errors`) and backpropagation's g; in
+    /// `units` (one entry per row, or none) the same for every row. `None` where there is no G.
+    ///
+    /// # Panics
+    /// If `units` has entries for another number of rows.
+    pub fn beside(
+        &mut self,
+        net: &Network,
+        trace: &Trace,
+        errors: &Errors,
+        own: &Grads,
+        node: NodeId,
+        units: &mut [[f64; 3]],
+        par: Par,
+    ) -> Option<[f64; 3]> {
+        let (g, delta) = (own.weight(node)?, errors.delta(net, node)?);
+        self.errors(net, trace, errors, par);
+        let reference = self.errors.as_ref().expect("just made");
+        let truth = reference.delta(net, node)?;
+        // Equal up to the sign of zeros, which no sum shows.
+        let same = (delta == truth).then_some(g);
+        if let Some(other) = same.or(self.grads.weight(node)) {
+            if !units.is_empty() {
+                ops::products_rows(g.slice(), other.slice(), units, par);
+            }
+            return Some(ops::products(g, other));
+        }
+        let sums = streamed(net, trace, truth, g, node, &mut self.blocks, units, par);
+        Some(sums)
+    }
+}
+
+/// [`Reference::beside`] with g made in as many blocks at a time as there are threads.
+fn streamed(
+    net: &Network,
+    trace: &Trace,
+    delta: &Tensor,
+    own: &Tensor,
+    node: NodeId,
+    buffer: &mut Option<Tensor>,
+    units: &mut [[f64; 3]],
+    par: Par,
+) -> [f64; 3] {
+    let (layer, rows, cols) = (net.layer(node), own.rows(), own.cols());
+    let block = layer.block_rows(rows, cols);
+    let some = (block * par.count()).min(rows);
+    // What does not fill the lanes of the sums waits in front for the next blocks.
+    let space = some * cols + Products::STEP;
+    let buffer = match buffer {
+        Some(b) if b.numel() >= space => b,
+        small => small.insert(Tensor::zeros([space], own.dtype())),
+    };
+    let (mut sums, mut summed, mut waiting) = (Products::default(), 0, 0);
+    for start in (0..rows).step_by(some.max(1)) {
+        let end = (start + some).min(rows);
+        let n = (end - start) * cols;
+        let (_, made) = buffer.slice_mut().split_at(waiting);
+        in_blocks(layer, trace.seen(net, node), delta, start..end, block, made.split_at(n).0, par);
+        if !units.is_empty() {
+            let (g, made) =
+                (own.slice().part(start * cols..end * cols), buffer.slice().part(waiting..waiting + n));
+            ops::products_rows(g, made, &mut units[start..end], par);
+        }
+        let there = waiting + n;
+        let take = if end == rows { there } else { there / Products::STEP * Products::STEP };
+        sums.add(own.slice().part(summed..summed + take), buffer.slice().part(0..take));
+        (summed, waiting) = (summed + take, there - take);
+        for i in 0..waiting {
+            buffer.set(i, buffer.at(take + i));
+        }
+    }
+    sums.sums()
 }

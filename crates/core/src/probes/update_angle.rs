@@ -3,7 +3,6 @@
 
 use super::{PER_UNIT, PerUnit, Probe, Rows, View, angle, unit_angles};
 use crate::registry::{self, Entry};
-use realign_tensor::ops;
 
 pub(super) const ENTRY: Entry<dyn Probe> = Entry {
     name: "update_angle",
@@ -26,18 +25,16 @@ impl Probe for UpdateAngle {
     }
 
     fn observe(&mut self, view: &mut View<'_>, out: &mut Rows) {
-        let reference = view.reference.grads(view.net, view.trace, view.errors, view.par);
+        let View { net, trace, errors, grads, par, .. } = *view;
         let mut total = [0.0; 3];
-        for (i, &node) in view.net.weighted().iter().enumerate() {
-            if let (Some(g), Some(r)) = (view.grads.weight(node), reference.weight(node)) {
-                let parts = [ops::dot(g, r), ops::norm_sq(g), ops::norm_sq(r)];
-                out.angle(Some(i), None, angle(parts[0], parts[1], parts[2]));
-                total.iter_mut().zip(parts).for_each(|(t, p)| *t += p);
-                if self.0.per_unit {
-                    unit_angles(i, g, r, out);
-                }
-            }
+        for (i, &node) in net.weighted().iter().enumerate() {
+            let mut units = vec![[0.0; 3]; if self.0.per_unit { net.weight(node).rows() } else { 0 }];
+            let sums = view.reference.beside(net, trace, errors, grads, node, &mut units, par);
+            let Some(sums) = sums else { continue };
+            out.angle(Some(i), None, angle(sums));
+            total.iter_mut().zip(sums).for_each(|(t, s)| *t += s);
+            unit_angles(i, &units, out);
         }
-        out.angle(None, None, angle(total[0], total[1], total[2]));
+        out.angle(None, None, angle(total));
     }
 }

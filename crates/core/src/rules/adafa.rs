@@ -5,10 +5,13 @@
 //! among natural adaptive rules it is the one with a conservation law: ‖B_{l+1}[:,k]‖²/(2 kappa) − ½‖W_l[k,:]‖². With equal decay
 //! of W and B, B − kappa W shrinks by exactly (1 − eta decay) per step, so B aligns with W. Kolen & Pollack 1994; Akrout et al. 2019.
 
-use super::{Feedback, FeedbackInit, Plasticity, Potential, Rule, Step, entrywise, non_negative, sweep_feedback};
+use super::{
+    Feedback, FeedbackInit, Plasticity, Potential, Rule, Step, entrywise, non_negative, sweep_feedback,
+};
 use crate::network::{Errors, Network, NodeId, Trace};
 use crate::registry::{self, Entry, Opt};
-use realign_tensor::{Par, Rng, ops};
+use realign_tensor::ops::zip_each;
+use realign_tensor::{Element, Par, Rng, Slice, SliceMut, dispatch};
 use serde::Deserialize;
 
 pub(super) const ENTRY: Entry<dyn Rule> = Entry {
@@ -44,6 +47,14 @@ impl Default for AdaFa {
     }
 }
 
+/// `b = (1 - lr decay) b + kappa dw` for a run of entries.
+pub(crate) fn follow(b: SliceMut<'_>, dw: Slice<'_>, kappa: f64, decay: f64, lr: f64) {
+    dispatch!(b.dtype(), T => {
+        let (kept, kappa) = (T::of(1.0 - lr * decay), T::of(kappa));
+        zip_each(b.get::<T>(), dw.get::<T>(), #[inline(always)] |b, dw| b * kept + kappa * dw);
+    });
+}
+
 impl Rule for AdaFa {
     fn name(&self) -> &'static str {
         "adafa"
@@ -68,10 +79,7 @@ impl Rule for AdaFa {
     fn adapt(&self, b: &mut Feedback, step: &Step<'_>) {
         for &node in step.net.weighted() {
             if let (Some(b), Some(dw)) = (b.at_mut(node), (step.increments)(node)) {
-                if self.decay > 0.0 {
-                    ops::scale(b, 1.0 - step.lr * self.decay);
-                }
-                ops::axpy(b, dw, self.kappa);
+                follow(b.slice_mut(), dw.slice(), self.kappa, self.decay, step.lr);
             }
         }
     }

@@ -106,16 +106,19 @@ pub fn alignment(net: &Network, rule: &dyn Rule, b: &Feedback, chain: Chain) -> 
     potential.carry(&w, &b, &mut m);
     let units = net.weight(chain.writer).rows();
     let columns = Columns::of(net.weight(chain.reader).shape(), units);
-    let by_unit = |value: &dyn Fn(usize) -> f64| {
-        let mut out = vec![0.0; units];
-        (0..w.len()).for_each(|i| out[columns.unit(i)] += value(i));
-        out
-    };
+    let [mut inner, mut reader_sq, mut carry_sq, mut budget] = [0; 4].map(|_| vec![0.0; units]);
+    for i in 0..w.len() {
+        let k = columns.unit(i);
+        inner[k] += w[i] * m[i];
+        reader_sq[k] += w[i] * w[i];
+        carry_sq[k] += m[i] * m[i];
+        budget[k] += full[i] - empty[i];
+    }
     Some(Alignment {
-        inner: by_unit(&|i| w[i] * m[i]),
-        reader_sq: by_unit(&|i| w[i] * w[i]),
-        carry_sq: by_unit(&|i| m[i] * m[i]),
-        budget: by_unit(&|i| full[i] - empty[i]),
+        inner,
+        reader_sq,
+        carry_sq,
+        budget,
         writer_sq: writer_sq(net, chain.writer),
         strict: rule.carries_signs(),
     })

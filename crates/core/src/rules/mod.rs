@@ -15,6 +15,7 @@ use toml::Table;
 mod alignment;
 mod potential;
 
+pub(crate) use adafa::follow;
 pub use alignment::{Alignment, Chain, alignment, chains, writer_sq};
 pub use potential::{Potential, entrywise};
 
@@ -42,7 +43,8 @@ pub struct Step<'a> {
 pub enum Plasticity {
     /// Nothing, or they are no state of their own.
     None,
-    /// They receive kappa times the increment of W (without its decay) and shrink by eta decay per step.
+    /// They receive kappa times the increment of W (without its decay) and shrink by eta decay per step. The training step moves them with W,
+    /// block by block, and calls [`Rule::adapt`], which must do the same, only where it cannot (books are kept, or a flow is integrated).
     Follows {
         /// Share of the increment.
         kappa: f64,

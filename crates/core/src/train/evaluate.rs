@@ -1,10 +1,11 @@
-//! Scores whole splits in batches, without noise layers.
+//! Scores whole splits in batches, without noise layers. A split is scored once for the same weights: what asks for it again (the figures at the end of a
+//! run after a probe at its last step) is told the same score.
 
 use super::fill_target;
 use crate::layer::Pass;
 use crate::loss::{self, Loss, Scratch, Target};
 use crate::network::{Network, Trace};
-use realign_data::Dataset;
+use realign_data::{Bundle, Dataset};
 use realign_tensor::Par;
 
 /// Most examples scored at once.
@@ -23,8 +24,9 @@ pub struct SplitScore {
     pub clean_accuracy: Option<f64>,
 }
 
-/// Buffers for scoring.
+/// Buffers for scoring, and the scores of the weights as they are.
 pub struct Evaluator {
+    known: Vec<(&'static str, SplitScore)>,
     trace: Trace,
     indices: Vec<usize>,
     labels: Vec<u32>,
@@ -36,7 +38,36 @@ impl Evaluator {
     /// Buffers for `net`.
     pub fn new(net: &Network) -> Self {
         let trace = Trace::new(net, 1);
-        Evaluator { trace, indices: vec![], labels: vec![], values: vec![], scratch: Scratch::default() }
+        let scratch = Scratch::default();
+        Evaluator { known: vec![], trace, indices: vec![], labels: vec![], values: vec![], scratch }
+    }
+
+    /// Forgets all scores: must be called when parameters, or what layers keep beside them, have moved.
+    pub fn forget(&mut self) {
+        self.known.clear();
+    }
+
+    /// Scores `train` (with its clean labels, if there are any), `validation` or `test`, unless that was done since [`Evaluator::forget`]; `None` if there is
+    /// no such split.
+    pub fn split(
+        &mut self,
+        split: &'static str,
+        net: &Network,
+        data: &Bundle,
+        loss: &dyn Loss,
+        par: Par,
+    ) -> Option<SplitScore> {
+        if let Some((_, score)) = self.known.iter().find(|k| k.0 == split) {
+            return Some(*score);
+        }
+        let (set, clean) = match split {
+            "train" => (&data.train, data.clean_train_labels.as_deref()),
+            "validation" => (data.validation.as_ref()?, None),
+            _ => (data.test.as_ref()?, None),
+        };
+        let score = self.score(net, set, clean, loss, par);
+        self.known.push((split, score));
+        Some(score)
     }
 
     /// Scores `data`, and its accuracy on `clean` labels if given.

@@ -1,7 +1,7 @@
 //! The figures of a run when it has ended.
 
-use super::{Evaluator, Trainer};
-use crate::probes::angle_between;
+use super::Trainer;
+use crate::probes::{angle, angle_between};
 
 /// Figures of a finished (or stopped, or diverged) run; `None` where the data or the rule have no such thing.
 #[derive(Clone, Debug, Default)]
@@ -28,23 +28,20 @@ impl Trainer {
     /// Scores every split and measures the angles once more.
     pub fn evaluate_final(&mut self) -> Final {
         let mut out = Final::default();
-        let score = |e: &mut Evaluator, d| e.score(&self.net, d, None, self.loss.as_ref(), self.par);
-        let train = score(&mut self.evaluator, &self.data.train);
-        (out.train_loss, out.train_accuracy) = (Some(train.loss), train.accuracy);
-        if let Some(s) = self.data.validation.as_ref().map(|d| score(&mut self.evaluator, d)) {
-            (out.val_loss, out.val_accuracy) = (Some(s.loss), s.accuracy);
-        }
-        if let Some(s) = self.data.test.as_ref().map(|d| score(&mut self.evaluator, d)) {
-            (out.test_loss, out.test_accuracy) = (Some(s.loss), s.accuracy);
-        }
+        let mut score = |split| {
+            let score = self.evaluator.split(split, &self.net, &self.data, self.loss.as_ref(), self.par);
+            (score.map(|s| s.loss), score.and_then(|s| s.accuracy))
+        };
+        (out.train_loss, out.train_accuracy) = score("train");
+        (out.val_loss, out.val_accuracy) = score("validation");
+        (out.test_loss, out.test_accuracy) = score("test");
         self.look_at_batch();
         self.compute_grads();
-        let reference = self.reference.grads(&self.net, &self.trace, &self.errors, self.par);
-        for &node in self.net.weighted() {
-            out.weight_angle
-                .push(self.feedback.at(node).and_then(|b| angle_between(self.net.weight(node), b)));
-            let pair = self.grads.weight(node).zip(reference.weight(node));
-            out.update_angle.push(pair.and_then(|(g, r)| angle_between(g, r)));
+        let Trainer { net, trace, errors, grads, reference, par, .. } = self;
+        for &node in net.weighted() {
+            out.weight_angle.push(self.feedback.at(node).and_then(|b| angle_between(net.weight(node), b)));
+            let sums = reference.beside(net, trace, errors, grads, node, &mut [], *par);
+            out.update_angle.push(sums.and_then(angle));
         }
         out
     }

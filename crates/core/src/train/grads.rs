@@ -2,8 +2,10 @@
 //!
 //! They are computed in the same row blocks as the fused update of [`super::update`], so that looking changes no bit.
 
+use crate::layer::{Layer, Seen};
 use crate::network::{Errors, Network, NodeId, Trace};
-use realign_tensor::{Par, Tensor};
+use realign_tensor::{Par, SliceMut, Tensor};
+use std::ops::Range;
 
 /// Update directions by node.
 #[derive(Default)]
@@ -54,18 +56,39 @@ impl Grads {
             };
             let w = net.weight(node);
             let (g, gb) = slot.get_or_insert_with(|| (w.zeros_like(), layer.bias().map(Tensor::zeros_like)));
-            let (rows, cols) = (w.rows(), w.cols());
-            let mut rest = g.slice_mut();
-            let step = layer.block_rows(rows, cols);
-            for start in (0..rows).step_by(step) {
-                let end = (start + step).min(rows);
-                let (block, tail) = rest.split_at((end - start) * cols);
-                layer.weight_grad(trace.seen(net, node), delta, start..end, block, par);
-                rest = tail;
-            }
+            let block = layer.block_rows(w.rows(), w.cols());
+            in_blocks(layer, trace.seen(net, node), delta, 0..w.rows(), block, g.slice_mut(), par);
             if let Some(gb) = gb {
                 layer.bias_grad(delta, gb);
             }
         }
+    }
+}
+
+/// Rows `rows` of G of a layer into `g`, in blocks of `block` rows from the first. Threads share whole blocks, and a single block among them.
+pub(crate) fn in_blocks(
+    layer: &dyn Layer,
+    seen: Seen<'_>,
+    delta: &Tensor,
+    rows: Range<usize>,
+    block: usize,
+    g: SliceMut<'_>,
+    par: Par,
+) {
+    let (blocks, threads) = (rows.len().div_ceil(block), par.count());
+    let cols = g.len() / rows.len().max(1);
+    if threads > 1 && blocks > 1 {
+        let left = threads / 2;
+        let mid = rows.start + (blocks * left / threads).max(1) * block;
+        let (g1, g2) = g.split_at((mid - rows.start) * cols);
+        let part = |rows, g, threads| in_blocks(layer, seen, delta, rows, block, g, Par::threads(threads));
+        return par.join(|| part(rows.start..mid, g1, left), || part(mid..rows.end, g2, threads - left));
+    }
+    let mut rest = g;
+    for start in rows.clone().step_by(block) {
+        let end = (start + block).min(rows.end);
+        let (head, tail) = rest.split_at((end - start) * cols);
+        layer.weight_grad(seen, delta, start..end, head, par);
+        rest = tail;
     }
 }

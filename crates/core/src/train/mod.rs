@@ -12,6 +12,7 @@ mod finish;
 mod flow;
 mod grads;
 mod gross;
+mod job;
 mod journal;
 mod plan;
 mod resume;
@@ -26,6 +27,7 @@ pub use directions::{Directions, Subject};
 pub use evaluate::{Evaluator, SplitScore};
 pub use finish::Final;
 pub use grads::Grads;
+pub(crate) use grads::in_blocks;
 pub use journal::{ColumnSums, Journal, LayerJournal, NoLaw, RowSums};
 pub use plan::{BatchSize, Length, Plan};
 
@@ -353,6 +355,7 @@ impl Trainer {
     }
 
     fn apply(&mut self, total: u64) -> Result<(), Error> {
+        self.evaluator.forget();
         if let Some(flow) = self.flow {
             self.rough_steps = self.flow_step(flow, total)?;
             self.step += 1;
@@ -374,7 +377,7 @@ impl Trainer {
             self.step,
             total,
             &mut self.net,
-            &self.feedback,
+            &mut self.feedback,
             journal.as_mut(),
             &self.trace,
             &self.errors,

@@ -75,6 +75,7 @@ impl Trainer {
             None => (0..self.step).fold(0.0, |t, s| t + self.updater.lr_at(s, total)),
         };
         self.batch.epoch = None;
+        self.evaluator.forget();
         Ok(())
     }
 }

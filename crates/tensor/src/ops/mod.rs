@@ -7,6 +7,7 @@ mod entrywise;
 mod matmul;
 mod pool;
 mod pool_pairs;
+mod products;
 mod reduce;
 mod scratch;
 mod step_sums;
@@ -24,6 +25,7 @@ pub use entrywise::{
 };
 pub use matmul::{Accum, MatMut, MatRef, gemm, matmul_nt};
 pub use pool::{avg_pool, avg_pool_back, max_pool, max_pool_back};
+pub use products::{Products, products, products_rows};
 pub use reduce::{all_finite, col_sums, copy, dot, dot_cols, dot_rows, norm_sq, row_sums, widen};
 pub use scratch::with_scratch;
 pub use step_sums::{plain_step, step_sums};
