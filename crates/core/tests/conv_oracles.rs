@@ -117,7 +117,7 @@ fn convolution_equals_naive_loops() {
                     let rows = &want.g[w.cols()..(outputs - 1) * w.cols()];
                     assert!(gap(&some.to_f64_vec(), rows) < bound, "{what} rows");
                     let mut gb = bias.zeros_like();
-                    layer.bias_grad(&delta, &mut gb);
+                    layer.bias_grad(&delta, &mut gb, Par::Seq);
                     let sums: Vec<f64> = (0..outputs)
                         .map(|k| {
                             (0..3 * area).map(|i| delta.at((i / area * outputs + k) * area + i % area)).sum()

@@ -174,8 +174,8 @@ impl Layer for BatchNorm {
         });
     }
 
-    fn bias_grad(&self, delta: &Tensor, g: &mut Tensor) {
-        super::channel_bias_grad(delta, g);
+    fn bias_grad(&self, delta: &Tensor, g: &mut Tensor, par: Par) {
+        super::channel_bias_grad(delta, g, par);
     }
 
     fn weight(&self) -> Option<&Tensor> {

@@ -40,7 +40,7 @@ use std::ops::Range;
 /// How a pass is made.
 #[derive(Clone, Copy)]
 pub struct Pass<'a> {
-    /// Threads for the products.
+    /// Threads of an operation.
     pub par: Par,
     /// The noise stream of this training step; `None` in evaluation, where noise layers do nothing and batch norm
     /// uses its running statistics.
@@ -122,7 +122,7 @@ pub trait Layer: Send + Sync {
     }
 
     /// Update direction of the bias into `g`.
-    fn bias_grad(&self, _delta: &Tensor, _g: &mut Tensor) {}
+    fn bias_grad(&self, _delta: &Tensor, _g: &mut Tensor, _par: Par) {}
 
     /// The weight W, outputs first.
     fn weight(&self) -> Option<&Tensor> {
@@ -199,7 +199,7 @@ pub trait Pointwise: Send + Sync {
     fn forward(&self, y: &mut Tensor, aux: &mut Tensor, pass: Pass<'_>);
 
     /// Turns the error at the output into the error at the input, in place; `y` is the layer's output.
-    fn error_back(&self, y: &Tensor, aux: &Tensor, delta: &mut Tensor);
+    fn error_back(&self, y: &Tensor, aux: &Tensor, delta: &mut Tensor, par: Par);
 
     /// Whether phi(a z) = a phi(z) for a > 0.
     fn homogeneous(&self) -> bool;
@@ -290,9 +290,9 @@ fn fit(aux: &mut Tensor, shape: Shape, dtype: DType) {
 }
 
 /// Update direction of one bias per channel: the sum of its errors.
-fn channel_bias_grad(delta: &Tensor, g: &mut Tensor) {
+fn channel_bias_grad(delta: &Tensor, g: &mut Tensor, par: Par) {
     ops::with_scratch::<f64, _>(g.numel(), |sums| {
-        ops::channel_sums(delta, sums, Par::Seq);
+        ops::channel_sums(delta, sums, par);
         sums.iter().enumerate().for_each(|(c, &s)| g.set(c, s));
     });
 }

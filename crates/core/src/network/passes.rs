@@ -119,12 +119,12 @@ pub fn sweep<'a>(
                 layer.error_back(weight, trace.seen(net, NodeId(i)), &delta, dx, accum, par);
             }
             Op::Pointwise(layer) => {
-                layer.error_back(&trace.slots[node.slot], &trace.aux[i], &mut delta);
+                layer.error_back(&trace.slots[node.slot], &trace.aux[i], &mut delta, par);
                 if net.nodes[node.inputs[0].0].slot != node.slot {
-                    deliver(net, errors, node.inputs[0], &delta);
+                    deliver(net, errors, node.inputs[0], &delta, par);
                 }
             }
-            Op::Add => node.inputs.iter().for_each(|&n| deliver(net, errors, n, &delta)),
+            Op::Add => node.inputs.iter().for_each(|&n| deliver(net, errors, n, &delta, par)),
         }
         errors.slots[node.slot] = delta;
     }
@@ -137,12 +137,12 @@ fn target<'e>(net: &Network, errors: &'e mut Errors, node: NodeId) -> (&'e mut T
     (&mut errors.slots[slot], accum)
 }
 
-fn deliver(net: &Network, errors: &mut Errors, node: NodeId, delta: &Tensor) {
+fn deliver(net: &Network, errors: &mut Errors, node: NodeId, delta: &Tensor, par: Par) {
     if !net.nodes[node.0].needs_error {
         return;
     }
     match target(net, errors, node) {
-        (dx, Accum::Replace) => dx.copy_from(delta),
-        (dx, Accum::Add) => ops::add_assign(dx, delta),
+        (dx, Accum::Replace) => ops::assign(dx, delta, par),
+        (dx, Accum::Add) => ops::add_assign(dx, delta, par),
     }
 }

@@ -64,7 +64,7 @@ impl Grads {
                 rest = tail;
             }
             if let Some(gb) = gb {
-                layer.bias_grad(delta, gb);
+                layer.bias_grad(delta, gb, par);
             }
         }
     }

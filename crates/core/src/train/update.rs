@@ -117,7 +117,7 @@ impl Updater {
                 let g = state.bias_grad.as_mut().expect("just seen");
                 match grads.bias(node) {
                     Some(kept) => g.copy_from(kept),
-                    None => net.layer(node).bias_grad(delta, g),
+                    None => net.layer(node).bias_grad(delta, g, self.par),
                 }
                 if let Some(journal) = &mut journal {
                     let memory = state.bias.each_ref().map(|m| m.as_ref().map(Tensor::slice));

@@ -35,8 +35,8 @@ impl<L: Layer> Layer for Faulty<L> {
     fn block_rows(&self, rows: usize, cols: usize) -> usize {
         self.layer.block_rows(rows, cols)
     }
-    fn bias_grad(&self, d: &Tensor, g: &mut Tensor) {
-        self.layer.bias_grad(d, g);
+    fn bias_grad(&self, d: &Tensor, g: &mut Tensor, par: Par) {
+        self.layer.bias_grad(d, g, par);
     }
     fn weight(&self) -> Option<&Tensor> {
         self.layer.weight()

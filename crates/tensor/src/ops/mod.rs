@@ -19,8 +19,8 @@ pub use channels::{
 pub use conv::{ConvShape, conv2d, conv2d_back, conv2d_weight_grad};
 pub use dense::{add_outer, affine, matmul_nn, matmul_tn_rows};
 pub use entrywise::{
-    add, add_assign, add_bias, axpy, leaky_relu, leaky_relu_back, mul_assign, scale, sigmoid, sigmoid_back,
-    sign_scaled, tanh, tanh_back, vectorize, zip_each,
+    add, add_assign, add_bias, assign, axpy, leaky_relu, leaky_relu_back, mul_assign, scale, sigmoid,
+    sigmoid_back, sign_scaled, tanh, tanh_back, vectorize, zip_each,
 };
 pub use matmul::{Accum, MatMut, MatRef, gemm, matmul_nt};
 pub use pool::{avg_pool, avg_pool_back, max_pool, max_pool_back};

@@ -5,8 +5,9 @@ The lanes are part of the definition: every instruction set adds in the same ord
 everywhere, and the error grows with n/8 instead of n.
 */
 
+use super::entrywise::RUN;
 use super::vectorize;
-use crate::{Element, Slice, SliceMut, Tensor};
+use crate::{Element, Par, Slice, SliceMut, Tensor};
 
 const LANES: usize = 8;
 
@@ -163,15 +164,20 @@ pub fn row_sums(a: &Tensor, out: &mut [f64]) {
 
 /// Sum of every column of `a` in the dtype of `a`, row by row: the bias gradient.
 #[track_caller]
-pub fn col_sums(a: &Tensor, out: &mut Tensor) {
+pub fn col_sums(a: &Tensor, out: &mut Tensor, par: Par) {
     assert_eq!(a.cols(), out.numel(), "col_sums: {:?} into {:?}", a.shape(), out.shape());
     let cols = a.cols().max(1);
     crate::dispatch!(a.dtype(), T => {
-        let o = out.as_mut_slice::<T>();
-        o.fill(T::of(0.0));
-        for x in a.as_slice::<T>().chunks(cols) {
-            vectorize(#[inline(always)] || o.iter_mut().zip(x).for_each(|(s, &v)| *s += v));
-        }
+        let a = a.as_slice::<T>();
+        // Whole lines of the cache per thread.
+        let width = (RUN * cols / a.len().max(1)).next_multiple_of(16);
+        par.each_stretch(out.as_mut_slice::<T>(), width, |start, o| {
+            o.fill(T::of(0.0));
+            for x in a.chunks_exact(cols) {
+                let x = &x[start..][..o.len()];
+                vectorize(#[inline(always)] || o.iter_mut().zip(x).for_each(|(s, &v)| *s += v));
+            }
+        });
     });
 }
 
@@ -216,7 +222,7 @@ mod tests {
             dot_cols(&a, &b, &mut by_col);
             row_sums(&a, &mut sums);
             let mut cols_of_a = Tensor::zeros([cols], DType::F64);
-            col_sums(&a, &mut cols_of_a);
+            col_sums(&a, &mut cols_of_a, Par::Seq);
             for r in 0..rows {
                 assert!((by_row[r] - (0..cols).map(|c| at(r, c)).sum::<f64>()).abs() < 1e-13);
                 assert!((sums[r] - (0..cols).map(|c| a.at(r * cols + c)).sum::<f64>()).abs() < 1e-13);
@@ -226,6 +232,22 @@ mod tests {
                 assert!((cols_of_a.at(c) - (0..rows).map(|r| a.at(r * cols + c)).sum::<f64>()).abs() < 1e-13);
             }
             assert!((dot(&a, &b) - by_row.iter().sum::<f64>()).abs() < 1e-12);
+        }
+    }
+
+    /// Against sums column by column in the order of the rows, which is the order of `col_sums`.
+    #[test]
+    fn sums_of_columns_are_theirs_for_any_number_of_threads() {
+        for (rows, cols) in [(3, 5), (100, 700), (RUN / 32, 100), (2, RUN + 3)] {
+            let a = Rng::new(2).normal_tensor([rows, cols], 1.0, DType::F32);
+            let x = a.as_slice::<f32>();
+            let naive: Vec<f32> =
+                (0..cols).map(|c| (0..rows).fold(0.0, |s, r| s + x[r * cols + c])).collect();
+            for threads in [1, 2, 3, 5] {
+                let mut out = Tensor::zeros([cols], DType::F32);
+                col_sums(&a, &mut out, Par::threads(threads));
+                assert_eq!(out.as_slice::<f32>(), naive, "{rows}x{cols}, {threads} threads");
+            }
         }
     }
 
