@@ -94,7 +94,7 @@ impl Layer for Conv2d {
         self.shape.outputs()
     }
 
-    fn bias_grad(&self, delta: &Tensor, g: &mut Tensor, par: Par) {
+    fn bias_grad(&self, _: Seen<'_>, delta: &Tensor, g: &mut Tensor, par: Par) {
         super::channel_bias_grad(delta, g, par);
     }
 

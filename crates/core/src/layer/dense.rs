@@ -77,7 +77,7 @@ impl Layer for Dense {
         ops::add_outer(w, alpha, delta, seen.x, rows, smallest)
     }
 
-    fn bias_grad(&self, delta: &Tensor, g: &mut Tensor, par: Par) {
+    fn bias_grad(&self, _: Seen<'_>, delta: &Tensor, g: &mut Tensor, par: Par) {
         ops::col_sums(delta, g, par);
     }
 

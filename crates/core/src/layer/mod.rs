@@ -54,13 +54,15 @@ impl Pass<'_> {
     }
 }
 
-/// What a layer saw in the forward pass.
+/// What a layer saw in the forward pass, and what it took of the error that reached it.
 #[derive(Clone, Copy)]
 pub struct Seen<'a> {
     /// Its input, examples x features.
     pub x: &'a Tensor,
     /// What it left for its own backward step (empty for most layers).
     pub aux: &'a Tensor,
+    /// What [`Layer::sums`] made of the error in this backward pass; empty for most layers, and wherever nobody has asked for it yet.
+    pub sums: &'a [f64],
 }
 
 /// Entries of a block of G that stay in the second-level cache until they are applied.
@@ -76,6 +78,10 @@ pub trait Layer: Send + Sync {
 
     /// Writes the output; `aux` is this layer's own scratch, kept until the backward step.
     fn forward(&self, x: &Tensor, y: &mut Tensor, aux: &mut Tensor, pass: Pass<'_>);
+
+    /// What the error at the input and the update directions of this layer all need of `delta`, taken in one reading (batch norm: sums per
+    /// channel) into `out`, which is empty. A sweep asks once for every layer that an error reached and hands it on as [`Seen::sums`].
+    fn sums(&self, _seen: Seen<'_>, _delta: &Tensor, _out: &mut Vec<f64>, _par: Par) {}
 
     /// Error at the input, carried by `weight` standing in for W (ignored by layers without one): replaces or is added
     /// to `dx`.
@@ -122,7 +128,7 @@ pub trait Layer: Send + Sync {
     }
 
     /// Update direction of the bias into `g`.
-    fn bias_grad(&self, _delta: &Tensor, _g: &mut Tensor, _par: Par) {}
+    fn bias_grad(&self, _seen: Seen<'_>, _delta: &Tensor, _g: &mut Tensor, _par: Par) {}
 
     /// The weight W, outputs first.
     fn weight(&self) -> Option<&Tensor> {

@@ -54,17 +54,17 @@ impl Grads {
             };
             let w = net.weight(node);
             let (g, gb) = slot.get_or_insert_with(|| (w.zeros_like(), layer.bias().map(Tensor::zeros_like)));
-            let (rows, cols) = (w.rows(), w.cols());
+            let (rows, cols, seen) = (w.rows(), w.cols(), errors.seen(net, trace, node));
             let mut rest = g.slice_mut();
             let step = layer.block_rows(rows, cols);
             for start in (0..rows).step_by(step) {
                 let end = (start + step).min(rows);
                 let (block, tail) = rest.split_at((end - start) * cols);
-                layer.weight_grad(trace.seen(net, node), delta, start..end, block, par);
+                layer.weight_grad(seen, delta, start..end, block, par);
                 rest = tail;
             }
             if let Some(gb) = gb {
-                layer.bias_grad(delta, gb, par);
+                layer.bias_grad(seen, delta, gb, par);
             }
         }
     }
