@@ -101,7 +101,7 @@ fn convolution_equals_naive_loops() {
                     assert!(gap(&plain, &want.y) < bound, "{what} forward");
 
                     let (aux, mut dx) = (Tensor::empty(dtype), x.clone());
-                    let seen = Seen { x: &x, aux: &aux };
+                    let seen = Seen { x: &x, aux: &aux, sums: &[] };
                     layer.error_back(Some(&m), seen, &delta, &mut dx, Accum::Replace, Par::Seq);
                     assert!(gap(&dx.to_f64_vec(), &want.dx) < bound, "{what} error");
                     layer.error_back(Some(&m), seen, &delta, &mut dx, Accum::Add, Par::Seq);
@@ -117,7 +117,7 @@ fn convolution_equals_naive_loops() {
                     let rows = &want.g[w.cols()..(outputs - 1) * w.cols()];
                     assert!(gap(&some.to_f64_vec(), rows) < bound, "{what} rows");
                     let mut gb = bias.zeros_like();
-                    layer.bias_grad(&delta, &mut gb);
+                    layer.bias_grad(seen, &delta, &mut gb, Par::Seq);
                     let sums: Vec<f64> = (0..outputs)
                         .map(|k| {
                             (0..3 * area).map(|i| delta.at((i / area * outputs + k) * area + i % area)).sum()
@@ -153,7 +153,7 @@ fn large_convolutions_equal_naive_loops_for_any_number_of_threads() {
             let (mut y, mut dx, mut g, aux) =
                 (delta.zeros_like(), x.zeros_like(), w.zeros_like(), Tensor::empty(DType::F32));
             layer.forward(&x, &mut y, &mut Tensor::empty(DType::F32), pass(par));
-            let seen = Seen { x: &x, aux: &aux };
+            let seen = Seen { x: &x, aux: &aux, sums: &[] };
             layer.error_back(Some(&w), seen, &delta, &mut dx, Accum::Replace, par);
             layer.weight_grad(seen, &delta, 0..outputs, g.slice_mut(), par);
             // Sums of up to 10,000 products with entries of size 1, relative to a largest entry of a few hundred.
@@ -352,7 +352,7 @@ fn batch_norm_equals_its_formula() {
             assert!(close(&y, &mean, &var), "evaluation {step}");
             layer.forward(&x, &mut y, &mut aux, Pass { par: Par::Threads(2), noise: Some(&root) });
             assert!(close(&y, &m, &v), "training {step}");
-            let seen = Seen { x: &x, aux: &aux };
+            let seen = Seen { x: &x, aux: &aux, sums: &[] };
             layer.error_back(None, seen, &delta, &mut dx, Accum::Replace, Par::Seq);
             for k in 0..c {
                 let factor = of(&gamma, k, 1.0) / (v[k] + EPS).sqrt();

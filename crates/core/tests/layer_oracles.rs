@@ -1,14 +1,19 @@
-//! Layers without a carrying matrix against their definitions as naive loops: pooling, the padded shortcut, sums; and dropout by finite
+//! Layers without a carrying matrix against their definitions as naive loops: pooling, the padded shortcut, sums, what batch norm reads of
+//! its error; and dropout by finite
 //! differences over every activation.
 
 #![allow(missing_docs)]
 mod common;
 
 use common::images::{Images, draw, examples, look};
-use realign::layer::{ACTIVATIONS, AvgPool, GlobalAvgPool, Layer, MaxPool, PadShortcut, Pass, Seen};
+use realign::layer::batch_norm::Backward;
+use realign::layer::{
+    ACTIVATIONS, AvgPool, BatchNorm, Conv2d, GlobalAvgPool, Layer, MaxPool, PadShortcut, Pass, Seen,
+};
 use realign::network::{Builder, Errors, Trace, sweep};
 use realign::tensor::ops::{Accum, Window};
 use realign::tensor::{DType, Par, Rng, Shape, Tensor};
+use realign::train::Grads;
 
 /// What a layer should make of an input: for every output entry of one example, the inputs it reads with their factors.
 type Taps = Vec<Vec<(usize, f64)>>;
@@ -60,7 +65,7 @@ fn check(layer: &dyn Layer, input: [usize; 3], taps: &Taps, max: bool, dtype: DT
         let (mut got, mut aux, mut back) = (delta.clone(), Tensor::empty(dtype), before.clone());
         layer.forward(&x, &mut got, &mut aux, Pass { par, noise: None });
         near(&got, &|i| y[i], "forward");
-        let seen = Seen { x: &x, aux: &aux };
+        let seen = Seen { x: &x, aux: &aux, sums: &[] };
         layer.error_back(None, seen, &delta, &mut back, Accum::Replace, par);
         near(&back, &|i| dx[i], "error");
         back.copy_from(&before);
@@ -126,7 +131,7 @@ fn add_sums_forward_and_shares_the_error() {
         let shape = Shape::new(&[2, 2, 2]);
         let mut b = Builder::new(shape, dtype);
         // One filter of 1 by 1 per channel, so that there is a weight below to send the error to.
-        let conv = realign::layer::Conv2d::new(shape, 2, Window::square(1, 1, 0), 2, false, dtype).unwrap();
+        let conv = Conv2d::new(shape, 2, Window::square(1, 1, 0), 2, false, dtype).unwrap();
         let h = b.layer(b.input(), conv);
         let pool = b.layer(h, AvgPool::new(shape, Window { kernel: [1, 1], stride: 1, padding: 0 }).unwrap());
         let sum = b.add(&[h, h, pool]);
@@ -148,6 +153,73 @@ fn add_sums_forward_and_shares_the_error() {
         sweep(&net, &trace, &mut errors, |n| net.weight(n), Par::Seq);
         for i in 0..8 {
             assert_eq!(errors.delta(&net, h).unwrap().at(i), 3.0 * delta.at(i), "{dtype} {i}");
+        }
+    }
+}
+
+/// Gap relative to the largest entry that was wanted.
+fn gap(got: &[f64], want: &[f64]) -> f64 {
+    assert_eq!(got.len(), want.len());
+    let scale = want.iter().fold(f64::MIN_POSITIVE, |m, v| m.max(v.abs()));
+    got.iter().zip(want).fold(0.0, |m, (a, b)| f64::max(m, (a - b).abs() / scale))
+}
+
+/// Sums of delta and of delta (x - mean) per channel of a batch norm, as loops over examples and positions.
+fn sums_of_error(x: &Tensor, delta: &Tensor, channels: usize) -> [Vec<f64>; 2] {
+    let area = x.cols() / channels;
+    let of = |k: usize, f: &dyn Fn(usize) -> f64| -> f64 {
+        (0..x.rows() * area).map(|i| f((i / area * channels + k) * area + i % area)).sum()
+    };
+    let plain = (0..channels).map(|k| of(k, &|i| delta.at(i))).collect();
+    let mean = |k: usize| of(k, &|i| x.at(i)) / (x.rows() * area) as f64;
+    let along =
+        (0..channels).map(|k| (mean(k), k)).map(|(m, k)| of(k, &|i| delta.at(i) * (x.at(i) - m))).collect();
+    [plain, along]
+}
+
+/// A sweep leaves both sums of every batch norm, of one below which no error is needed as well; what they are used for comes out to the same
+/// bits as without them, and they end with the pass.
+#[test]
+fn the_sums_of_batch_norm_are_read_once_per_pass() {
+    for (dtype, bound) in [(DType::F64, 1e-13), (DType::F32, 1e-5)] {
+        for (backward, affine) in
+            [Backward::Exact, Backward::FrozenStats].into_iter().flat_map(|b| [(b, true), (b, false)])
+        {
+            let mut b = Builder::new(Shape::new(&[2, 5, 4]), dtype);
+            let low = b.layer(b.input(), BatchNorm::new(2, true, backward, dtype));
+            let conv = Conv2d::new(b.shape(low), 3, Window::square(3, 1, 1), 1, false, dtype).unwrap();
+            let h = b.layer(low, conv);
+            let norm = b.layer(h, BatchNorm::new(3, affine, backward, dtype));
+            let mut net = b.finish(norm);
+            draw(&mut net, 5);
+            let (mut trace, mut errors) = (Trace::new(&net, 6), Errors::new(&net, 6));
+            let root = Rng::new(8);
+            let mut rng = root.child("numbers");
+            trace.input_mut(6).copy_from(&rng.normal_tensor([6, 2, 5, 4], 2.0, dtype));
+            net.forward(&mut trace, Pass { par: Par::Seq, noise: Some(&root) });
+            errors.signal_mut(&net, 6).copy_from(&rng.normal_tensor([6, 3, 5, 4], 1.0, dtype));
+            let what = format!("{dtype} {backward:?} {affine}");
+
+            // Before a sweep nobody has read anything; directions of the top are right all the same.
+            let mut before = Grads::default();
+            before.compute(&net, &trace, &errors, |_| true, Par::Seq);
+            assert!(errors.seen(&net, &trace, norm).sums.is_empty(), "{what}");
+            sweep(&net, &trace, &mut errors, |n| net.weight(n), Par::Threads(2));
+            let mut after = Grads::default();
+            after.compute(&net, &trace, &errors, |_| true, Par::Seq);
+            for node in [low, norm].into_iter().filter(|n| net.layer(*n).weight().is_some()) {
+                let (seen, delta) = (errors.seen(&net, &trace, node), errors.delta(&net, node).unwrap());
+                let [plain, along] = sums_of_error(seen.x, delta, net.weight(node).numel());
+                assert!(gap(seen.sums, &[&plain[..], &along].concat()) < bound, "{what}");
+                let inverse = &seen.aux.as_slice::<f64>()[plain.len()..];
+                let along: Vec<f64> = along.iter().zip(inverse).map(|(a, i)| a * i).collect();
+                assert!(gap(&after.weight(node).unwrap().to_f64_vec(), &along) < bound, "{what}");
+                assert!(gap(&after.bias(node).unwrap().to_f64_vec(), &plain) < bound, "{what}");
+            }
+            let bits = |g: &Grads| (g.weight(norm).cloned(), g.bias(norm).cloned());
+            assert!(bits(&before) == bits(&after), "{what}");
+            errors.signal_mut(&net, 6);
+            assert!(errors.seen(&net, &trace, norm).sums.is_empty(), "{what}");
         }
     }
 }

@@ -39,6 +39,16 @@ impl Par {
         self.each_pair(data, len, &mut units, 1, |i, run, _| f(i, run));
     }
 
+    /// [`Par::each_run`] with a last run that may be shorter; `f` is told where its run starts. For what is done entry by entry, where the cut
+    /// changes no number.
+    pub fn each_stretch<T: Send>(self, data: &mut [T], len: usize, f: impl Fn(usize, &mut [T]) + Sync) {
+        let len = len.max(1);
+        let mut units = vec![(); data.len().div_ceil(len)];
+        split(self.count(), 0, (data, len), (&mut units, 1), &|i, run: &mut [T], _: &mut [()]| {
+            f(i * len, run)
+        });
+    }
+
     /// [`Par::each_run`] over two slices side by side, cut into as many runs of their own lengths.
     ///
     /// # Panics
@@ -62,6 +72,15 @@ impl Par {
         split(self.count(), 0, (a, a_len), (b, b_len), &f);
     }
 
+    /// Runs `f` where it can hand out work at once: with several threads on one of the pool's, so that the operations inside need not send for
+    /// them one by one from outside, each time putting the caller to sleep.
+    pub fn enter<R: Send>(self, f: impl FnOnce() -> R + Send) -> R {
+        match self {
+            Par::Seq => f(),
+            Par::Threads(_) => rayon::scope(|_| f()),
+        }
+    }
+
     /// Runs both closures, side by side if this allows more than one thread.
     pub fn join(self, a: impl FnOnce() + Send, b: impl FnOnce() + Send) {
         match self {
@@ -83,10 +102,9 @@ fn split<A: Send, B: Send>(
     (b, b_len): (&mut [B], usize),
     f: &(impl Fn(usize, &mut [A], &mut [B]) + Sync),
 ) {
-    let runs = a.len().checked_div(a_len).unwrap_or(0);
+    let runs = a.len().div_ceil(a_len.max(1));
     if threads.min(runs) <= 1 {
-        for (i, (a, b)) in a.chunks_exact_mut(a_len.max(1)).zip(b.chunks_exact_mut(b_len.max(1))).enumerate()
-        {
+        for (i, (a, b)) in a.chunks_mut(a_len.max(1)).zip(b.chunks_mut(b_len.max(1))).enumerate() {
             f(first + i, a, b);
         }
         return;
@@ -103,6 +121,34 @@ fn split<A: Send, B: Send>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_entry_of_a_stretch_is_visited_once_and_knows_its_place() {
+        for threads in 1..6 {
+            for n in 0..20 {
+                for len in 0..7 {
+                    let mut a = vec![0usize; n];
+                    Par::threads(threads).each_stretch(&mut a, len, |start, run| {
+                        assert!(run.len() == len.max(1) || start + run.len() == n);
+                        run.iter_mut().enumerate().for_each(|(k, v)| *v += start + k + 1);
+                    });
+                    assert!(a.iter().enumerate().all(|(k, v)| *v == k + 1), "{threads} {n} {len}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_entered_is_done_and_answers() {
+        for threads in 1..4 {
+            let (par, mut data) = (Par::threads(threads), vec![0; 10]);
+            let answer = par.enter(|| {
+                par.each_run(&mut data, 2, |i, run| run.fill(i));
+                par.enter(|| 7)
+            });
+            assert_eq!((answer, data), (7, vec![0, 0, 1, 1, 2, 2, 3, 3, 4, 4]));
+        }
+    }
 
     #[test]
     fn every_run_is_visited_once_with_its_number() {

@@ -57,6 +57,17 @@ impl Rng {
         self.block[self.used - 1]
     }
 
+    /// The stream from behind its next `n` numbers of 32 bits, which are not made: threads draw their parts of one stream.
+    pub fn after(&self, n: u64) -> Rng {
+        // Numbers drawn so far, in blocks of four of which the last may be half used.
+        let at = 4 * self.counter - (4 - self.used as u64) + n;
+        let mut rng = Rng { counter: at / 4, used: 4, ..Rng::at_key(self.key) };
+        (0..at % 4).for_each(|_| {
+            rng.next_u32();
+        });
+        rng
+    }
+
     /// The next 64 random bits.
     #[inline]
     pub fn next_u64(&mut self) -> u64 {
@@ -171,6 +182,25 @@ mod tests {
         let key = 0x299f_31d0_a409_3822;
         let counter = [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344];
         assert_eq!(philox(counter, key), [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1]);
+    }
+
+    #[test]
+    fn a_stream_goes_on_behind_what_was_not_drawn() {
+        for before in 0..6 {
+            for skipped in 0..11 {
+                let mut drawn = Rng::new(3).child("skip");
+                (0..before).for_each(|_| {
+                    drawn.next_u32();
+                });
+                let mut jumped = drawn.after(skipped);
+                (0..skipped).for_each(|_| {
+                    drawn.next_u32();
+                });
+                for _ in 0..6 {
+                    assert_eq!(jumped.next_u32(), drawn.next_u32(), "{before} {skipped}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -83,6 +83,31 @@ impl BatchNorm {
         self.running_mean.numel()
     }
 
+    /// Whether the error passes through the statistics: never through running ones.
+    fn exact(&self, stats: &Stats<'_>) -> bool {
+        stats.variance.is_some() && self.backward == Backward::Exact
+    }
+
+    /// Calls `f` with the sums of delta and of delta (x - mean) per channel, read anew if this pass has not left them.
+    fn with_sums<R>(
+        &self,
+        seen: Seen<'_>,
+        delta: &Tensor,
+        par: Par,
+        f: impl FnOnce(&[f64], &[f64]) -> R,
+    ) -> R {
+        let c = self.channels();
+        if !seen.sums.is_empty() {
+            let (plain, along) = seen.sums.split_at(c);
+            return f(plain, along);
+        }
+        ops::with_scratch::<f64, _>(2 * c, |sums| {
+            let (plain, along) = sums.split_at_mut(c);
+            ops::channel_sums_and_dots(delta, seen.x, Stats::of(seen.aux).mean, plain, along, par);
+            f(plain, along)
+        })
+    }
+
     fn gamma(&self, c: usize) -> f64 {
         self.affine.as_ref().map_or(1.0, |(gamma, _)| gamma.at(c))
     }
@@ -134,6 +159,15 @@ impl Layer for BatchNorm {
         ops::channel_map(y, x, c, of, pass.par);
     }
 
+    fn sums(&self, seen: Seen<'_>, delta: &Tensor, out: &mut Vec<f64>, par: Par) {
+        let stats = Stats::of(seen.aux);
+        if self.affine.is_some() || self.exact(&stats) {
+            out.resize(2 * self.channels(), 0.0);
+            let (plain, along) = out.split_at_mut(self.channels());
+            ops::channel_sums_and_dots(delta, seen.x, stats.mean, plain, along, par);
+        }
+    }
+
     fn error_back(
         &self,
         _: Option<&Tensor>,
@@ -144,19 +178,23 @@ impl Layer for BatchNorm {
         par: Par,
     ) {
         let (c, stats) = (self.channels(), Stats::of(seen.aux));
-        let exact = stats.variance.is_some() && self.backward == Backward::Exact;
         let count = (seen.x.numel() / c) as f64;
-        ops::with_scratch::<f64, _>(2 * c, |sums| {
-            let (plain, along) = sums.split_at_mut(c);
-            plain.fill(0.0);
-            along.fill(0.0);
-            if exact {
-                ops::channel_sums_and_dots(delta, seen.x, stats.mean, plain, along, par);
-            }
+        let scale = |k: usize| self.gamma(k) * stats.inverse[k];
+        if !self.exact(&stats) {
+            return ops::add_linear(
+                dx,
+                accum,
+                (delta, seen.x),
+                c,
+                |k| [scale(k), 0.0, 0.0, stats.mean[k]],
+                par,
+            );
+        }
+        self.with_sums(seen, delta, par, |plain, along| {
             let of = |k: usize| {
                 let inverse = stats.inverse[k];
                 let t = along[k] * inverse * inverse / count;
-                [self.gamma(k) * inverse, plain[k] / count, t, stats.mean[k]]
+                [scale(k), plain[k] / count, t, stats.mean[k]]
             };
             ops::add_linear(dx, accum, (delta, seen.x), c, of, par);
         });
@@ -164,8 +202,7 @@ impl Layer for BatchNorm {
 
     fn weight_grad(&self, seen: Seen<'_>, delta: &Tensor, rows: Range<usize>, g: SliceMut<'_>, par: Par) {
         let stats = Stats::of(seen.aux);
-        ops::with_scratch::<f64, _>(self.channels(), |along| {
-            ops::channel_dots(delta, seen.x, stats.mean, along, par);
+        self.with_sums(seen, delta, par, |_, along| {
             let scaled = rows.map(|k| along[k] * stats.inverse[k]);
             match g {
                 SliceMut::F32(g) => g.iter_mut().zip(scaled).for_each(|(g, v)| *g = v as f32),
@@ -174,8 +211,8 @@ impl Layer for BatchNorm {
         });
     }
 
-    fn bias_grad(&self, delta: &Tensor, g: &mut Tensor) {
-        super::channel_bias_grad(delta, g);
+    fn bias_grad(&self, seen: Seen<'_>, delta: &Tensor, g: &mut Tensor, par: Par) {
+        self.with_sums(seen, delta, par, |plain, _| plain.iter().enumerate().for_each(|(k, &s)| g.set(k, s)));
     }
 
     fn weight(&self) -> Option<&Tensor> {
@@ -201,8 +238,7 @@ impl Layer for BatchNorm {
     fn balance(&self, seen: Seen<'_>, delta: &Tensor, out: &mut Vec<f64>, par: Par) {
         let stats = Stats::of(seen.aux);
         out.clear();
-        out.resize(self.channels(), 0.0);
-        ops::channel_dots(delta, seen.x, stats.mean, out, par);
+        self.with_sums(seen, delta, par, |_, along| out.extend_from_slice(along));
         for (k, v) in out.iter_mut().enumerate() {
             *v *= self.gamma(k) * EPS * stats.inverse[k].powi(3);
         }

@@ -94,8 +94,8 @@ impl Layer for Conv2d {
         self.shape.outputs()
     }
 
-    fn bias_grad(&self, delta: &Tensor, g: &mut Tensor) {
-        super::channel_bias_grad(delta, g);
+    fn bias_grad(&self, _: Seen<'_>, delta: &Tensor, g: &mut Tensor, par: Par) {
+        super::channel_bias_grad(delta, g, par);
     }
 
     fn weight(&self) -> Option<&Tensor> {

@@ -77,8 +77,8 @@ impl Layer for Dense {
         ops::add_outer(w, alpha, delta, seen.x, rows, smallest)
     }
 
-    fn bias_grad(&self, delta: &Tensor, g: &mut Tensor) {
-        ops::col_sums(delta, g);
+    fn bias_grad(&self, _: Seen<'_>, delta: &Tensor, g: &mut Tensor, par: Par) {
+        ops::col_sums(delta, g, par);
     }
 
     fn weight(&self) -> Option<&Tensor> {

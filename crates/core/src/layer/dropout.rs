@@ -4,7 +4,7 @@
 
 use super::{Description, Pass, Pointwise};
 use crate::registry::Opt;
-use realign_tensor::{Element, Tensor, dispatch, ops};
+use realign_tensor::{Element, Par, Tensor, dispatch, ops};
 
 pub(super) const DESCRIPTION: Description = Description {
     name: "dropout",
@@ -16,6 +16,9 @@ pub(super) const DESCRIPTION: Description = Description {
         meaning: "p, 0 <= p < 1, after every hidden activation of an mlp",
     }],
 };
+
+/// Entries of the mask that one thread draws at a time: a draw costs several times an entry of arithmetic.
+const RUN: usize = 16 * 1024;
 
 /// See the module's formula.
 pub struct Dropout {
@@ -48,25 +51,60 @@ impl Pointwise for Dropout {
             *mask = y.zeros_like();
         }
         mask.set_rows(y.rows());
-        let mut rng = noise.child("dropout").at(self.stream);
+        let rng = noise.child("dropout").at(self.stream);
         // 32 bits per entry are plenty for a probability.
         let threshold = (self.probability * 4_294_967_296.0) as u64;
         let keep = 1.0 / (1.0 - self.probability);
         dispatch!(y.dtype(), T => {
-            for m in mask.as_mut_slice::<T>() {
-                *m = T::of(if u64::from(rng.next_u32()) < threshold { 0.0 } else { keep });
-            }
+            pass.par.each_stretch(mask.as_mut_slice::<T>(), RUN, |start, mask| {
+                let mut rng = rng.after(start as u64);
+                for m in mask {
+                    *m = T::of(if u64::from(rng.next_u32()) < threshold { 0.0 } else { keep });
+                }
+            });
         });
-        ops::mul_assign(y, mask);
+        ops::mul_assign(y, mask, pass.par);
     }
 
-    fn error_back(&self, _y: &Tensor, mask: &Tensor, delta: &mut Tensor) {
+    fn error_back(&self, _y: &Tensor, mask: &Tensor, delta: &mut Tensor, par: Par) {
         if mask.rows() > 0 {
-            ops::mul_assign(delta, mask);
+            ops::mul_assign(delta, mask, par);
         }
     }
 
     fn homogeneous(&self) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use realign_tensor::{DType, Rng};
+
+    /// One draw per entry in order, from the layer's own stream, whoever draws them.
+    #[test]
+    fn the_mask_is_one_stream_for_any_number_of_threads() {
+        let (rows, cols, stream) = (5, RUN / 2 + 3, 7);
+        let noise = Rng::new(1).child("noise");
+        let x = Rng::new(2).normal_tensor([rows, cols], 1.0, DType::F32);
+        let mut draws = noise.child("dropout").at(stream);
+        let kept = |_| f64::from(draws.next_u32()) >= 0.25 * 4_294_967_296.0;
+        let want: Vec<f64> = (0..rows * cols)
+            .map(kept)
+            .zip(x.to_f64_vec())
+            .map(|(k, v)| if k { v * f64::from(1.0f32 / 0.75) } else { 0.0 * v })
+            .collect();
+        for threads in [1, 2, 3, 5] {
+            let (mut y, mut mask, par) = (x.clone(), Tensor::empty(DType::F32), Par::threads(threads));
+            let layer = Dropout::new(0.25, stream);
+            layer.forward(&mut y, &mut mask, Pass { par, noise: Some(&noise) });
+            // One rounding of the product to f32.
+            let rounded: Vec<f64> = want.iter().map(|v| f64::from(*v as f32)).collect();
+            assert_eq!(y.to_f64_vec(), rounded, "{threads} threads");
+            let mut delta = x.clone();
+            layer.error_back(&y, &mask, &mut delta, par);
+            assert_eq!(delta.to_f64_vec(), rounded, "{threads} threads");
+        }
     }
 }

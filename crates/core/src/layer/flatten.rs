@@ -1,7 +1,7 @@
 //! Flatten: one example of any shape read as a vector. A change of view; no number moves.
 
 use super::{Description, Pass, Pointwise};
-use realign_tensor::{Shape, Tensor};
+use realign_tensor::{Par, Shape, Tensor};
 
 pub(super) const DESCRIPTION: Description = Description {
     name: "flatten",
@@ -24,7 +24,7 @@ impl Pointwise for Flatten {
 
     fn forward(&self, _y: &mut Tensor, _aux: &mut Tensor, _pass: Pass<'_>) {}
 
-    fn error_back(&self, _y: &Tensor, _aux: &Tensor, _delta: &mut Tensor) {}
+    fn error_back(&self, _y: &Tensor, _aux: &Tensor, _delta: &mut Tensor, _par: Par) {}
 
     fn homogeneous(&self) -> bool {
         true

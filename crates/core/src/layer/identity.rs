@@ -2,7 +2,7 @@
 
 use super::{Pass, Pointwise};
 use crate::registry::Entry;
-use realign_tensor::Tensor;
+use realign_tensor::{Par, Tensor};
 
 pub(super) const ENTRY: Entry<dyn Pointwise> = Entry {
     name: "identity",
@@ -23,7 +23,7 @@ impl Pointwise for Identity {
 
     fn forward(&self, _y: &mut Tensor, _aux: &mut Tensor, _pass: Pass<'_>) {}
 
-    fn error_back(&self, _y: &Tensor, _aux: &Tensor, _delta: &mut Tensor) {}
+    fn error_back(&self, _y: &Tensor, _aux: &Tensor, _delta: &mut Tensor, _par: Par) {}
 
     fn homogeneous(&self) -> bool {
         true

@@ -3,7 +3,7 @@
 use super::{Pass, Pointwise};
 use crate::ConfigError;
 use crate::registry::{self, Entry, Opt};
-use realign_tensor::{Tensor, ops};
+use realign_tensor::{Par, Tensor, ops};
 use serde::Deserialize;
 
 pub(super) const ENTRY: Entry<dyn Pointwise> = Entry {
@@ -39,12 +39,12 @@ impl Pointwise for LeakyRelu {
         "leaky_relu"
     }
 
-    fn forward(&self, y: &mut Tensor, _aux: &mut Tensor, _pass: Pass<'_>) {
-        ops::leaky_relu(y, self.slope);
+    fn forward(&self, y: &mut Tensor, _aux: &mut Tensor, pass: Pass<'_>) {
+        ops::leaky_relu(y, self.slope, pass.par);
     }
 
-    fn error_back(&self, y: &Tensor, _aux: &Tensor, delta: &mut Tensor) {
-        ops::leaky_relu_back(delta, y, self.slope);
+    fn error_back(&self, y: &Tensor, _aux: &Tensor, delta: &mut Tensor, par: Par) {
+        ops::leaky_relu_back(delta, y, self.slope, par);
     }
 
     fn homogeneous(&self) -> bool {

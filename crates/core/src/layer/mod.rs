@@ -40,7 +40,7 @@ use std::ops::Range;
 /// How a pass is made.
 #[derive(Clone, Copy)]
 pub struct Pass<'a> {
-    /// Threads for the products.
+    /// Threads of an operation.
     pub par: Par,
     /// The noise stream of this training step; `None` in evaluation, where noise layers do nothing and batch norm
     /// uses its running statistics.
@@ -54,13 +54,15 @@ impl Pass<'_> {
     }
 }
 
-/// What a layer saw in the forward pass.
+/// What a layer saw in the forward pass, and what it took of the error that reached it.
 #[derive(Clone, Copy)]
 pub struct Seen<'a> {
     /// Its input, examples x features.
     pub x: &'a Tensor,
     /// What it left for its own backward step (empty for most layers).
     pub aux: &'a Tensor,
+    /// What [`Layer::sums`] made of the error in this backward pass; empty for most layers, and wherever nobody has asked for it yet.
+    pub sums: &'a [f64],
 }
 
 /// Entries of a block of G that stay in the second-level cache until they are applied.
@@ -76,6 +78,10 @@ pub trait Layer: Send + Sync {
 
     /// Writes the output; `aux` is this layer's own scratch, kept until the backward step.
     fn forward(&self, x: &Tensor, y: &mut Tensor, aux: &mut Tensor, pass: Pass<'_>);
+
+    /// What the error at the input and the update directions of this layer all need of `delta`, taken in one reading (batch norm: sums per
+    /// channel) into `out`, which is empty. A sweep asks once for every layer that an error reached and hands it on as [`Seen::sums`].
+    fn sums(&self, _seen: Seen<'_>, _delta: &Tensor, _out: &mut Vec<f64>, _par: Par) {}
 
     /// Error at the input, carried by `weight` standing in for W (ignored by layers without one): replaces or is added
     /// to `dx`.
@@ -122,7 +128,7 @@ pub trait Layer: Send + Sync {
     }
 
     /// Update direction of the bias into `g`.
-    fn bias_grad(&self, _delta: &Tensor, _g: &mut Tensor) {}
+    fn bias_grad(&self, _seen: Seen<'_>, _delta: &Tensor, _g: &mut Tensor, _par: Par) {}
 
     /// The weight W, outputs first.
     fn weight(&self) -> Option<&Tensor> {
@@ -199,7 +205,7 @@ pub trait Pointwise: Send + Sync {
     fn forward(&self, y: &mut Tensor, aux: &mut Tensor, pass: Pass<'_>);
 
     /// Turns the error at the output into the error at the input, in place; `y` is the layer's output.
-    fn error_back(&self, y: &Tensor, aux: &Tensor, delta: &mut Tensor);
+    fn error_back(&self, y: &Tensor, aux: &Tensor, delta: &mut Tensor, par: Par);
 
     /// Whether phi(a z) = a phi(z) for a > 0.
     fn homogeneous(&self) -> bool;
@@ -290,9 +296,9 @@ fn fit(aux: &mut Tensor, shape: Shape, dtype: DType) {
 }
 
 /// Update direction of one bias per channel: the sum of its errors.
-fn channel_bias_grad(delta: &Tensor, g: &mut Tensor) {
+fn channel_bias_grad(delta: &Tensor, g: &mut Tensor, par: Par) {
     ops::with_scratch::<f64, _>(g.numel(), |sums| {
-        ops::channel_sums(delta, sums, Par::Seq);
+        ops::channel_sums(delta, sums, par);
         sums.iter().enumerate().for_each(|(c, &s)| g.set(c, s));
     });
 }

@@ -2,7 +2,7 @@
 
 use super::{Pass, Pointwise};
 use crate::registry::Entry;
-use realign_tensor::{Tensor, ops};
+use realign_tensor::{Par, Tensor, ops};
 
 pub(super) const ENTRY: Entry<dyn Pointwise> = Entry {
     name: "relu",
@@ -21,12 +21,12 @@ impl Pointwise for Relu {
         "relu"
     }
 
-    fn forward(&self, y: &mut Tensor, _aux: &mut Tensor, _pass: Pass<'_>) {
-        ops::leaky_relu(y, 0.0);
+    fn forward(&self, y: &mut Tensor, _aux: &mut Tensor, pass: Pass<'_>) {
+        ops::leaky_relu(y, 0.0, pass.par);
     }
 
-    fn error_back(&self, y: &Tensor, _aux: &Tensor, delta: &mut Tensor) {
-        ops::leaky_relu_back(delta, y, 0.0);
+    fn error_back(&self, y: &Tensor, _aux: &Tensor, delta: &mut Tensor, par: Par) {
+        ops::leaky_relu_back(delta, y, 0.0, par);
     }
 
     fn homogeneous(&self) -> bool {

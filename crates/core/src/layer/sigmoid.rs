@@ -2,7 +2,7 @@
 
 use super::{Pass, Pointwise};
 use crate::registry::Entry;
-use realign_tensor::{Tensor, ops};
+use realign_tensor::{Par, Tensor, ops};
 
 pub(super) const ENTRY: Entry<dyn Pointwise> = Entry {
     name: "sigmoid",
@@ -21,12 +21,12 @@ impl Pointwise for Sigmoid {
         "sigmoid"
     }
 
-    fn forward(&self, y: &mut Tensor, _aux: &mut Tensor, _pass: Pass<'_>) {
-        ops::sigmoid(y);
+    fn forward(&self, y: &mut Tensor, _aux: &mut Tensor, pass: Pass<'_>) {
+        ops::sigmoid(y, pass.par);
     }
 
-    fn error_back(&self, y: &Tensor, _aux: &Tensor, delta: &mut Tensor) {
-        ops::sigmoid_back(delta, y);
+    fn error_back(&self, y: &Tensor, _aux: &Tensor, delta: &mut Tensor, par: Par) {
+        ops::sigmoid_back(delta, y, par);
     }
 
     fn homogeneous(&self) -> bool {

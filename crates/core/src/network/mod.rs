@@ -179,17 +179,17 @@ impl Network {
                 Op::Layer(layer) => layer.forward(trace.value(self, node.inputs[0]), &mut y, &mut aux, pass),
                 Op::Pointwise(layer) => {
                     if self.nodes[node.inputs[0].0].slot != node.slot {
-                        y.copy_from(trace.value(self, node.inputs[0]));
+                        ops::assign(&mut y, trace.value(self, node.inputs[0]), pass.par);
                     }
                     layer.forward(&mut y, &mut aux, pass);
                 }
                 Op::Add => {
                     let of = |n: usize| trace.value(self, node.inputs[n]);
                     match node.inputs.len() {
-                        1 => y.copy_from(of(0)),
-                        _ => ops::add(&mut y, of(0), of(1)),
+                        1 => ops::assign(&mut y, of(0), pass.par),
+                        _ => ops::add(&mut y, of(0), of(1), pass.par),
                     }
-                    (2..node.inputs.len()).for_each(|n| ops::add_assign(&mut y, of(n)));
+                    (2..node.inputs.len()).for_each(|n| ops::add_assign(&mut y, of(n), pass.par));
                 }
             }
             trace.slots[node.slot] = y;

@@ -40,7 +40,7 @@ impl Trace {
 
     /// What the layer at `node` saw.
     pub fn seen(&self, net: &Network, node: NodeId) -> Seen<'_> {
-        Seen { x: self.value(net, net.nodes[node.0].inputs[0]), aux: &self.aux[node.0] }
+        Seen { x: self.value(net, net.nodes[node.0].inputs[0]), aux: &self.aux[node.0], sums: &[] }
     }
 
     pub(super) fn set_batch(&mut self, batch: usize) {
@@ -65,6 +65,8 @@ fn slots(net: &Network, batch: usize) -> Vec<Tensor> {
 pub struct Errors {
     slots: Vec<Tensor>,
     written: Vec<bool>,
+    /// What the layer at every node took of its delta, for its error at the input and its update directions ([`crate::layer::Layer::sums`]).
+    sums: Vec<Vec<f64>>,
 }
 
 impl Errors {
@@ -72,12 +74,13 @@ impl Errors {
     pub fn new(net: &Network, batch: usize) -> Self {
         let mut slots = slots(net, batch);
         slots[0] = Tensor::empty(net.dtype);
-        Errors { written: vec![false; slots.len()], slots }
+        Errors { written: vec![false; slots.len()], slots, sums: vec![Vec::new(); net.nodes.len()] }
     }
 
     /// The error at the output, to be filled by the loss; forgets all other errors.
     pub fn signal_mut(&mut self, net: &Network, batch: usize) -> &mut Tensor {
         self.written.fill(false);
+        self.sums.iter_mut().for_each(Vec::clear);
         self.slots.iter_mut().skip(1).for_each(|s| s.set_rows(batch));
         let top = net.nodes[net.output.0].slot;
         self.written[top] = true;
@@ -88,6 +91,11 @@ impl Errors {
     pub fn delta(&self, net: &Network, node: NodeId) -> Option<&Tensor> {
         let slot = net.nodes[node.0].slot;
         self.written[slot].then(|| &self.slots[slot])
+    }
+
+    /// What the layer at `node` saw in the forward pass of `trace` and took of its delta in this backward pass.
+    pub fn seen<'a>(&'a self, net: &Network, trace: &'a Trace, node: NodeId) -> Seen<'a> {
+        Seen { sums: &self.sums[node.0], ..trace.seen(net, node) }
     }
 
     /// Takes over the signal at the output from another backward pass on the same batch.
@@ -107,24 +115,32 @@ pub fn sweep<'a>(
     par: Par,
 ) {
     for (i, node) in net.nodes.iter().enumerate().rev() {
-        if !errors.written[node.slot] || !node.inputs.iter().any(|b| net.nodes[b.0].needs_error) {
+        if !errors.written[node.slot] {
             continue;
         }
+        let needed = node.inputs.iter().any(|b| net.nodes[b.0].needs_error);
         let mut delta = std::mem::replace(&mut errors.slots[node.slot], Tensor::empty(net.dtype));
         match &node.op {
-            Op::Input => {}
             Op::Layer(layer) => {
-                let weight = layer.carried().then(|| carry(NodeId(i)));
-                let (dx, accum) = target(net, errors, node.inputs[0]);
-                layer.error_back(weight, trace.seen(net, NodeId(i)), &delta, dx, accum, par);
+                let (mut sums, seen) = (std::mem::take(&mut errors.sums[i]), trace.seen(net, NodeId(i)));
+                sums.clear();
+                layer.sums(seen, &delta, &mut sums, par);
+                if needed {
+                    let weight = layer.carried().then(|| carry(NodeId(i)));
+                    let (dx, accum) = target(net, errors, node.inputs[0]);
+                    layer.error_back(weight, Seen { sums: &sums, ..seen }, &delta, dx, accum, par);
+                }
+                errors.sums[i] = sums;
             }
+            _ if !needed => {}
+            Op::Input => {}
             Op::Pointwise(layer) => {
-                layer.error_back(&trace.slots[node.slot], &trace.aux[i], &mut delta);
+                layer.error_back(&trace.slots[node.slot], &trace.aux[i], &mut delta, par);
                 if net.nodes[node.inputs[0].0].slot != node.slot {
-                    deliver(net, errors, node.inputs[0], &delta);
+                    deliver(net, errors, node.inputs[0], &delta, par);
                 }
             }
-            Op::Add => node.inputs.iter().for_each(|&n| deliver(net, errors, n, &delta)),
+            Op::Add => node.inputs.iter().for_each(|&n| deliver(net, errors, n, &delta, par)),
         }
         errors.slots[node.slot] = delta;
     }
@@ -137,12 +153,12 @@ fn target<'e>(net: &Network, errors: &'e mut Errors, node: NodeId) -> (&'e mut T
     (&mut errors.slots[slot], accum)
 }
 
-fn deliver(net: &Network, errors: &mut Errors, node: NodeId, delta: &Tensor) {
+fn deliver(net: &Network, errors: &mut Errors, node: NodeId, delta: &Tensor, par: Par) {
     if !net.nodes[node.0].needs_error {
         return;
     }
     match target(net, errors, node) {
-        (dx, Accum::Replace) => dx.copy_from(delta),
-        (dx, Accum::Add) => ops::add_assign(dx, delta),
+        (dx, Accum::Replace) => ops::assign(dx, delta, par),
+        (dx, Accum::Add) => ops::add_assign(dx, delta, par),
     }
 }

@@ -4,6 +4,7 @@
 //! lies in memory as a whole; and where the rule's error is backpropagation's (at the top under every rule), so is its update.
 
 use crate::init::Feedback;
+use crate::layer::{Layer, Seen};
 use crate::network::{Errors, Network, NodeId, Trace};
 use crate::rules::{Rule, bp::Bp};
 use crate::train::{Grads, in_blocks};
@@ -74,23 +75,23 @@ impl Reference {
             }
             return Some(ops::products(g, other));
         }
-        let sums = streamed(net, trace, truth, g, node, &mut self.blocks, units, par);
+        let seen = reference.seen(net, trace, node);
+        let sums = streamed(net.layer(node), seen, truth, g, &mut self.blocks, units, par);
         Some(sums)
     }
 }
 
 /// [`Reference::beside`] with g made in as many blocks at a time as there are threads.
 fn streamed(
-    net: &Network,
-    trace: &Trace,
+    layer: &dyn Layer,
+    seen: Seen<'_>,
     delta: &Tensor,
     own: &Tensor,
-    node: NodeId,
     buffer: &mut Option<Tensor>,
     units: &mut [[f64; 3]],
     par: Par,
 ) -> [f64; 3] {
-    let (layer, rows, cols) = (net.layer(node), own.rows(), own.cols());
+    let (rows, cols) = (own.rows(), own.cols());
     let block = layer.block_rows(rows, cols);
     let some = (block * par.count()).min(rows);
     // What does not fill the lanes of the sums waits in front for the next blocks.
@@ -104,7 +105,7 @@ fn streamed(
         let end = (start + some).min(rows);
         let n = (end - start) * cols;
         let (_, made) = buffer.slice_mut().split_at(waiting);
-        in_blocks(layer, trace.seen(net, node), delta, start..end, block, made.split_at(n).0, par);
+        in_blocks(layer, seen, delta, start..end, block, made.split_at(n).0, par);
         if !units.is_empty() {
             let (g, made) =
                 (own.slice().part(start * cols..end * cols), buffer.slice().part(waiting..waiting + n));

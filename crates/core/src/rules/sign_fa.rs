@@ -61,8 +61,8 @@ impl SignFa {
         }
     }
 
-    fn refresh(&self, net: &Network, node: NodeId, m: &mut Tensor) {
-        ops::sign_scaled(m, net.weight(node), self.scale(net, node));
+    fn refresh(&self, net: &Network, node: NodeId, m: &mut Tensor, par: Par) {
+        ops::sign_scaled(m, net.weight(node), self.scale(net, node), par);
     }
 }
 
@@ -74,7 +74,7 @@ impl Rule for SignFa {
     fn feedback(&self, net: &Network, _: &FeedbackInit, _: &Rng) -> Feedback {
         Feedback::per_layer(net, |_, node| {
             let mut m = net.weight(node).zeros_like();
-            self.refresh(net, node, &mut m);
+            self.refresh(net, node, &mut m, Par::Seq);
             m
         })
     }
@@ -82,7 +82,7 @@ impl Rule for SignFa {
     fn errors(&self, net: &Network, b: &mut Feedback, trace: &Trace, errors: &mut Errors, par: Par) {
         for &node in net.weighted() {
             if let Some(m) = b.at_mut(node) {
-                self.refresh(net, node, m);
+                self.refresh(net, node, m, par);
             }
         }
         sweep_feedback(net, b, trace, errors, par);

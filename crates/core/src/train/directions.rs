@@ -129,9 +129,9 @@ fn add(sums: &mut Sums, grads: &Grads, s: Subject<'_>) {
         match &mut sums[node.0] {
             None => sums[node.0] = Some((g.clone(), gb.cloned())),
             Some((w, b)) => {
-                ops::add_assign(w, g);
+                ops::add_assign(w, g, s.par);
                 if let (Some(b), Some(gb)) = (b, gb) {
-                    ops::add_assign(b, gb);
+                    ops::add_assign(b, gb, s.par);
                 }
             }
         }

@@ -85,7 +85,7 @@ impl Evaluator {
             self.indices.clear();
             self.indices.extend(start..(start + batch).min(data.len()));
             data.gather(&self.indices, self.trace.input_mut(self.indices.len()));
-            net.forward(&mut self.trace, Pass { par, noise: None });
+            par.enter(|| net.forward(&mut self.trace, Pass { par, noise: None }));
             let target = fill_target(&data.targets, &self.indices, &mut self.labels, &mut self.values);
             let score = loss::evaluate(loss, self.trace.output(net), &target, None, &mut self.scratch);
             (total, correct) = (total + score.loss, correct + score.correct);

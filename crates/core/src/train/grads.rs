@@ -56,10 +56,10 @@ impl Grads {
             };
             let w = net.weight(node);
             let (g, gb) = slot.get_or_insert_with(|| (w.zeros_like(), layer.bias().map(Tensor::zeros_like)));
-            let block = layer.block_rows(w.rows(), w.cols());
-            in_blocks(layer, trace.seen(net, node), delta, 0..w.rows(), block, g.slice_mut(), par);
+            let (seen, block) = (errors.seen(net, trace, node), layer.block_rows(w.rows(), w.cols()));
+            in_blocks(layer, seen, delta, 0..w.rows(), block, g.slice_mut(), par);
             if let Some(gb) = gb {
-                layer.bias_grad(delta, gb);
+                layer.bias_grad(seen, delta, gb, par);
             }
         }
     }

@@ -155,7 +155,7 @@ impl Journal {
     pub(super) fn open(&mut self, net: &Network, trace: &Trace, errors: &Errors, par: Par) {
         for ((node, _), balance) in normalizing(net).zip(&mut self.balances) {
             match errors.delta(net, node) {
-                Some(delta) => net.layer(node).balance(trace.seen(net, node), delta, balance, par),
+                Some(delta) => net.layer(node).balance(errors.seen(net, trace, node), delta, balance, par),
                 None => balance.clear(),
             }
         }

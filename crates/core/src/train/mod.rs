@@ -325,9 +325,11 @@ impl Trainer {
     }
 
     fn look_at(&mut self, step: u64) -> f64 {
-        let loss = self.signal_of(step);
-        self.rule.errors(&self.net, &mut self.feedback, &self.trace, &mut self.errors, self.par);
-        loss
+        self.par.enter(|| {
+            let loss = self.signal_of(step);
+            self.rule.errors(&self.net, &mut self.feedback, &self.trace, &mut self.errors, self.par);
+            loss
+        })
     }
 
     /// Forward pass on the batch of `step` and signal at the output; returns the batch loss.
@@ -362,6 +364,13 @@ impl Trainer {
             self.time = flow.t_end * self.step as f64 / total as f64;
             return Ok(());
         }
+        self.par.enter(|| self.update(total));
+        self.step += 1;
+        Ok(())
+    }
+
+    /// One pass over the weights, with a journal if a probe keeps books of this step.
+    fn update(&mut self, total: u64) {
         let per_epoch = self.steps_per_epoch();
         let wanted = |(every, probe): &(Every, Box<dyn Probe>)| {
             probe.wants_journal(every.due(self.step, total, per_epoch))
@@ -396,8 +405,6 @@ impl Trainer {
         }
         self.time += self.updater.lr_at(self.step, total);
         self.net.absorb(&self.trace);
-        self.step += 1;
-        Ok(())
     }
 
     /// The rule's update directions on the current batch, as tensors.

@@ -125,7 +125,7 @@ impl Updater {
                 let g = state.bias_grad.as_mut().expect("just seen");
                 match grads.bias(node) {
                     Some(kept) => g.copy_from(kept),
-                    None => net.layer(node).bias_grad(delta, g),
+                    None => net.layer(node).bias_grad(errors.seen(net, trace, node), delta, g, self.par),
                 }
                 if let Some(journal) = &mut journal {
                     let memory = state.bias.each_ref().map(|m| m.as_ref().map(Tensor::slice));
@@ -139,7 +139,7 @@ impl Updater {
             }
             let job = Job {
                 layer: net.layer(node),
-                seen: trace.seen(net, node),
+                seen: errors.seen(net, trace, node),
                 delta,
                 kept: grads.weight(node),
                 optimizer: self.optimizer.as_ref(),

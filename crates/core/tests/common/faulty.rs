@@ -35,8 +35,11 @@ impl<L: Layer> Layer for Faulty<L> {
     fn block_rows(&self, rows: usize, cols: usize) -> usize {
         self.layer.block_rows(rows, cols)
     }
-    fn bias_grad(&self, d: &Tensor, g: &mut Tensor) {
-        self.layer.bias_grad(d, g);
+    fn sums(&self, s: Seen<'_>, d: &Tensor, out: &mut Vec<f64>, par: Par) {
+        self.layer.sums(s, d, out, par);
+    }
+    fn bias_grad(&self, s: Seen<'_>, d: &Tensor, g: &mut Tensor, par: Par) {
+        self.layer.bias_grad(s, d, g, par);
     }
     fn weight(&self) -> Option<&Tensor> {
         self.layer.weight()

@@ -48,20 +48,6 @@ pub fn channel_sums(a: &Tensor, out: &mut [f64], par: Par) {
     });
 }
 
-/// `out[c] = sum of a (x - mean[c])` over examples and positions of channel c.
-#[track_caller]
-pub fn channel_dots(a: &Tensor, x: &Tensor, mean: &[f64], out: &mut [f64], par: Par) {
-    assert_eq!(a.numel(), x.numel(), "channel sums: {:?} and {:?}", a.shape(), x.shape());
-    let (channels, area) = (out.len(), area(a, out.len()));
-    crate::dispatch!(a.dtype(), T => {
-        let (a, x) = (a.as_slice::<T>(), x.as_slice::<T>());
-        par.each_run(out, 1, |c, out| {
-            let m = mean[c];
-            [out[0]] = of_channel(a, x, c, channels, area, #[inline(always)] |a, x| [a * (x - m)]);
-        });
-    });
-}
-
 /// `plain[c] = sum of a` and `along[c] = sum of a (x - mean[c])` in one reading.
 #[track_caller]
 pub fn channel_sums_and_dots(
@@ -172,10 +158,9 @@ mod tests {
             (0..n * area).map(|i| f(at(&a, i / area, c, i % area), at(&x, i / area, c, i % area))).sum()
         };
         for par in [Par::Seq, Par::Threads(2), Par::Threads(5)] {
-            let (mut s, mut d, mut m, mut v) = ([0.0; 3], [0.0; 3], [0.0; 3], [0.0; 3]);
+            let (mut s, mut m, mut v) = ([0.0; 3], [0.0; 3], [0.0; 3]);
             channel_sums(&a, &mut s, par);
             channel_moments(&x, &mut m, &mut v, par);
-            channel_dots(&a, &x, &m, &mut d, par);
             let mut both = [[0.0; 3]; 2];
             let [plain, along] = &mut both;
             channel_sums_and_dots(&a, &x, &m, plain, along, par);
@@ -183,9 +168,9 @@ mod tests {
                 let mean = naive(c, &|_, x| x) / (n * area) as f64;
                 assert!((s[c] - naive(c, &|a, _| a)).abs() < 1e-12);
                 assert!((m[c] - mean).abs() < 1e-13);
-                assert!((d[c] - naive(c, &|a, x| a * (x - mean))).abs() < 1e-12);
-                // One reading has the bits of two.
-                assert_eq!((both[0][c], both[1][c]), (s[c], d[c]));
+                assert!((both[1][c] - naive(c, &|a, x| a * (x - mean))).abs() < 1e-12);
+                // Two sums in one reading have the bits of one.
+                assert_eq!(both[0][c], s[c]);
                 assert!((v[c] - naive(c, &|_, x| (x - mean).powi(2)) / (n * area) as f64).abs() < 1e-12);
             }
         }

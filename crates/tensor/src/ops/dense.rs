@@ -45,7 +45,7 @@ pub fn affine(y: &mut Tensor, x: &Tensor, w: &Tensor, bias: Option<&Tensor>, par
     if o < WIDE || n < 2 || i < 2 || n * i * 16 <= SMALL {
         matmul_nt(y, x, w, Par::Seq);
         if let Some(b) = bias {
-            add_bias(y, b);
+            add_bias(y, b, par);
         }
         return;
     }
@@ -219,7 +219,7 @@ mod tests {
             let b = bias.then(|| rng.normal_tensor([o], 1.0, dtype));
             let mut plain = Tensor::zeros([n, o], dtype);
             matmul_nt(&mut plain, &x, &w, Par::Seq);
-            b.iter().for_each(|b| add_bias(&mut plain, b));
+            b.iter().for_each(|b| add_bias(&mut plain, b, Par::Seq));
             for par in [Par::Seq, Par::Threads(3)] {
                 let mut y = Tensor::zeros([n, o], dtype);
                 affine(&mut y, &x, &w, b.as_ref(), par);

@@ -82,8 +82,8 @@ fn max_inside<T: Element>(y: &mut [T], arg: &mut [T], x: &[T], p: &Planes) {
                     take(&mut best, &mut at, &x, &starts, T::of((line + v) as f64));
                 }
             }
-            y[first..first + n].copy_from_slice(&best[..n]);
-            arg[first..first + n].copy_from_slice(&at[..n]);
+            put(&mut y[first..], &best, n);
+            put(&mut arg[first..], &at, n);
         }
     }
 }
@@ -102,6 +102,15 @@ fn pick<T: Element>(x: &[T], stride: usize, n: usize) -> [T; SIDE] {
             some[..n].iter_mut().zip(x.iter().step_by(stride)).for_each(|(s, x)| *s = *x);
             some
         }
+    }
+}
+
+/// The first `n` of `values`; all of them without a call to copy so few.
+#[inline(always)]
+fn put<T: Element>(to: &mut [T], values: &[T; SIDE], n: usize) {
+    match to.first_chunk_mut::<SIDE>() {
+        Some(to) if n == SIDE => *to = *values,
+        _ => to[..n].copy_from_slice(&values[..n]),
     }
 }
 

@@ -44,21 +44,24 @@ pub(super) fn turn(
         }
         return;
     }
+    let whole = [rows / 8 * 8, cols / 8 * 8];
+    #[cfg(target_arch = "x86_64")]
+    if isa == Isa::Avx2 {
+        let bias = bias.map(<[f32]>::as_ptr);
+        // SAFETY: as above.
+        unsafe { turn256(dst.as_mut_ptr(), dst_row, src.as_ptr(), src_row, whole, bias) };
+    }
     let _ = isa;
-    super::super::vectorize(
-        #[inline(always)]
-        || {
-            for r in (0..rows).step_by(8) {
-                for c in (0..cols).step_by(8) {
-                    square(dst, dst_row, src, src_row, r..(r + 8).min(rows), c..(c + 8).min(cols), bias);
-                }
-            }
-        },
-    );
+    // What is left of rows and columns.
+    for c in 0..cols {
+        for r in if c < whole[1] { whole[0] } else { 0 }..rows {
+            dst[c * dst_row + r] = src[r * src_row + c] + bias.map_or(0.0, |b| b[c]);
+        }
+    }
 }
 
 /// [`turn`] into rows that lie far apart: sixteen at a time are made side by side in the cache and then copied, so that every row is
-/// written in one go. Strides of whole pages would otherwise have all rows fight for one set of the cache.
+/// written in one go. Strides of whole pages would otherwise have all rows fight for one set of the cache; eight at a time do not.
 pub(super) fn turn_out(
     isa: Isa,
     (dst, dst_row): (&mut [f32], usize),
@@ -66,7 +69,7 @@ pub(super) fn turn_out(
     [rows, cols]: [usize; 2],
     bias: Option<&[f32]>,
 ) {
-    if rows < FAR {
+    if rows < FAR || isa == Isa::Avx2 {
         return turn(isa, (dst, dst_row), (src, src_row), [rows, cols], bias);
     }
     let line = rows + 16;
@@ -91,7 +94,7 @@ pub(super) fn turn_in(
     if width > rows {
         dst.fill(0.0);
     }
-    if cols < FAR {
+    if cols < FAR || isa == Isa::Avx2 {
         return turn(isa, (dst, width), (src, src_row), [rows, cols], None);
     }
     let line = cols + 16;
@@ -106,33 +109,71 @@ pub(super) fn turn_in(
     });
 }
 
-#[inline(always)]
-fn square(
-    dst: &mut [f32],
+/// Squares of 8 x 8, along whichever side has its rows close together: the eight rows of the other side are then read or written in one go each,
+/// and hold their lines of the cache even where they lie whole pages apart.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+unsafe fn turn256(
+    dst: *mut f32,
     dst_row: usize,
-    src: &[f32],
+    src: *const f32,
     src_row: usize,
-    rows: std::ops::Range<usize>,
-    cols: std::ops::Range<usize>,
-    bias: Option<&[f32]>,
+    [rows, cols]: [usize; 2],
+    bias: Option<*const f32>,
 ) {
-    let mut tile = [[0f32; 8]; 8];
-    if rows.len() == 8 && cols.len() == 8 {
-        for (i, line) in tile.iter_mut().enumerate() {
-            line.copy_from_slice(&src[(rows.start + i) * src_row + cols.start..][..8]);
+    let square = |r: usize, c: usize| {
+        // SAFETY: the caller has checked that these rows hold 8 elements each from here on, and that there are 8 biases.
+        unsafe {
+            let bias = bias.map(|b| b.add(c));
+            square256(dst.add(c * dst_row + r), dst_row, src.add(r * src_row + c), src_row, bias);
         }
-        for j in 0..8 {
-            let line: [f32; 8] = std::array::from_fn(
-                #[inline(always)]
-                |i| tile[i][j] + bias.map_or(0.0, |b| b[cols.start + j]),
-            );
-            dst[(cols.start + j) * dst_row + rows.start..][..8].copy_from_slice(&line);
-        }
-        return;
+    };
+    if dst_row > src_row {
+        (0..cols).step_by(8).for_each(|c| (0..rows).step_by(8).for_each(|r| square(r, c)));
+    } else {
+        (0..rows).step_by(8).for_each(|r| (0..cols).step_by(8).for_each(|c| square(r, c)));
     }
-    for c in cols {
-        for r in rows.clone() {
-            dst[c * dst_row + r] = src[r * src_row + c] + bias.map_or(0.0, |b| b[c]);
+}
+
+/// One square: pairs, then fours, then halves are interleaved.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+unsafe fn square256(
+    dst: *mut f32,
+    dst_row: usize,
+    src: *const f32,
+    src_row: usize,
+    bias: Option<*const f32>,
+) {
+    use std::arch::x86_64::*;
+    let mut v = [_mm256_setzero_ps(); 8];
+    for (i, v) in v.iter_mut().enumerate() {
+        // SAFETY: the caller has checked 8 rows of 8 elements.
+        *v = unsafe { _mm256_loadu_ps(src.add(i * src_row)) };
+    }
+    // SAFETY: the caller has checked that there are 8 of them.
+    let bias = bias.map_or(_mm256_setzero_ps(), |b| unsafe { _mm256_loadu_ps(b) });
+    let (mut t, mut u) = (v, v);
+    for i in 0..4 {
+        let (a, b) = (_mm256_add_ps(v[2 * i], bias), _mm256_add_ps(v[2 * i + 1], bias));
+        t[2 * i] = _mm256_unpacklo_ps(a, b);
+        t[2 * i + 1] = _mm256_unpackhi_ps(a, b);
+    }
+    for i in 0..2 {
+        let f = |k: usize| _mm256_castps_pd(t[4 * i + k]);
+        u[4 * i] = _mm256_castpd_ps(_mm256_unpacklo_pd(f(0), f(2)));
+        u[4 * i + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(f(0), f(2)));
+        u[4 * i + 2] = _mm256_castpd_ps(_mm256_unpacklo_pd(f(1), f(3)));
+        u[4 * i + 3] = _mm256_castpd_ps(_mm256_unpackhi_pd(f(1), f(3)));
+    }
+    // Half h of u[4 i + j] holds column 4 h + j of rows 4 i .. 4 i + 4.
+    for j in 0..4 {
+        let low = _mm256_permute2f128_ps::<0x20>(u[j], u[4 + j]);
+        let high = _mm256_permute2f128_ps::<0x31>(u[j], u[4 + j]);
+        // SAFETY: the caller has checked 8 rows of 8 elements.
+        unsafe {
+            _mm256_storeu_ps(dst.add(j * dst_row), low);
+            _mm256_storeu_ps(dst.add((4 + j) * dst_row), high);
         }
     }
 }
@@ -213,7 +254,18 @@ mod tests {
     #[test]
     fn every_entry_finds_its_place_and_nothing_else_is_touched() {
         for isa in Isa::all() {
-            for (rows, cols) in [(1, 1), (16, 16), (8, 8), (3, 37), (33, 10), (17, 48), (30, 15), (70, 33)] {
+            for (rows, cols) in [
+                (1, 1),
+                (16, 16),
+                (8, 8),
+                (3, 37),
+                (33, 10),
+                (17, 48),
+                (30, 15),
+                (70, 33),
+                (9, 71),
+                (264, 16),
+            ] {
                 let (src_row, dst_row) = (cols + 3, rows + 2);
                 let src: Vec<f32> = (0..rows * src_row).map(|v| v as f32).collect();
                 let bias: Vec<f32> = (0..cols).map(|c| 0.25 * c as f32).collect();
