@@ -45,7 +45,7 @@ impl Par {
         let len = len.max(1);
         let mut units = vec![(); data.len().div_ceil(len)];
         split(self.count(), 0, (data, len), (&mut units, 1), &|i, run: &mut [T], _: &mut [()]| {
-            f(i * len, run)
+            f(i * len, run);
         });
     }
 

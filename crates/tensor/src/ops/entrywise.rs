@@ -92,7 +92,7 @@ macro_rules! binary {
 pub fn scale(y: &mut Tensor, factor: f64) {
     crate::dispatch!(y.dtype(), T => {
         let factor = T::of(factor);
-        each(y.as_mut_slice::<T>(), Par::Seq, #[inline(always)] |v: T| v * factor)
+        each(y.as_mut_slice::<T>(), Par::Seq, #[inline(always)] |v: T| v * factor);
     });
 }
 
@@ -101,7 +101,7 @@ pub fn scale(y: &mut Tensor, factor: f64) {
 pub fn axpy(y: &mut Tensor, x: &Tensor, alpha: f64) {
     crate::dispatch!(y.dtype(), T => {
         let alpha = T::of(alpha);
-        zip_each(y.as_mut_slice::<T>(), x.as_slice::<T>(), #[inline(always)] |v: T, u: T| v + alpha * u)
+        zip_each(y.as_mut_slice::<T>(), x.as_slice::<T>(), #[inline(always)] |v: T, u: T| v + alpha * u);
     });
 }
 
