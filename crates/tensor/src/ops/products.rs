@@ -5,10 +5,9 @@ Each of the three has the lanes and therefore the bits of a pass of its own ([`s
 three chains of additions side by side do not wait for themselves as one does.
 */
 
+use super::reduce::{LANES, whole};
 use super::vectorize;
 use crate::{Element, Par, Slice, Tensor};
-
-const LANES: usize = 8;
 
 /// Rows that one thread takes at a time.
 const ROWS: usize = 16;
@@ -46,8 +45,7 @@ impl Products {
 
     /// `[<a, b>, ‖a‖², ‖b‖²]`.
     pub fn sums(&self) -> [f64; 3] {
-        let whole = |a: [f64; LANES]| ((a[0] + a[4]) + (a[1] + a[5])) + ((a[2] + a[6]) + (a[3] + a[7]));
-        std::array::from_fn(|n| whole(self.lanes[n]) + self.tail[n])
+        std::array::from_fn(|n| whole(&self.lanes[n]) + self.tail[n])
     }
 }
 
@@ -95,18 +93,14 @@ pub fn products_rows(a: Slice<'_>, b: Slice<'_>, out: &mut [[f64; 3]], par: Par)
         out.len()
     );
     let cols = a.len() / rows;
-    let some = |first: usize, out: &mut [[f64; 3]]| {
+    par.each_stretch(out, ROWS, |first, out| {
         for (k, sums) in out.iter_mut().enumerate() {
             let range = (first + k) * cols..(first + k + 1) * cols;
             let mut row = Products::default();
             row.add(a.part(range.clone()), b.part(range));
             *sums = row.sums();
         }
-    };
-    let whole = out.len() / ROWS * ROWS;
-    let (head, tail) = out.split_at_mut(whole);
-    par.each_run(head, ROWS, |i, run| some(i * ROWS, run));
-    some(whole, tail);
+    });
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::entrywise::RUN;
 use super::vectorize;
 use crate::{Element, Par, Slice, SliceMut, Tensor};
 
-const LANES: usize = 8;
+pub(super) const LANES: usize = 8;
 
 /// Runs that are summed side by side.
 const SIDE: usize = 2;
@@ -17,7 +17,7 @@ const SIDE: usize = 2;
 /// The sum over the lanes. Out of line: seen together, the ends of several sums make the compiler pair one sum's lanes with another's, and the
 /// loops before come out as half vectors full of shuffles, at a third of the speed.
 #[inline(never)]
-fn whole(a: &[f64; LANES]) -> f64 {
+pub(super) fn whole(a: &[f64; LANES]) -> f64 {
     ((a[0] + a[4]) + (a[1] + a[5])) + ((a[2] + a[6]) + (a[3] + a[7]))
 }
 

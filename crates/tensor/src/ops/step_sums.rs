@@ -9,9 +9,9 @@ times slower.
 */
 #![allow(unsafe_code)]
 
+use super::reduce::{LANES, whole};
 use crate::{Element, Slice, SliceMut};
 
-const LANES: usize = 8;
 type Lanes = [[f64; LANES]; 4];
 
 /// See the module's formula.
@@ -47,7 +47,7 @@ pub fn plain_step(w: SliceMut<'_>, eta: f64, g: Slice<'_>) -> [f64; 4] {
 }
 
 fn add_up(lanes: Lanes) -> [f64; 4] {
-    lanes.map(|s| ((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7])))
+    lanes.each_ref().map(whole)
 }
 
 fn single(b: &[f32], a: &[f32], g: &[f32]) -> Lanes {
