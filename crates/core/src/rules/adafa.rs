@@ -5,13 +5,10 @@
 //! among natural adaptive rules it is the one with a conservation law: ‖B_{l+1}[:,k]‖²/(2 kappa) − ½‖W_l[k,:]‖². With equal decay
 //! of W and B, B − kappa W shrinks by exactly (1 − eta decay) per step, so B aligns with W. Kolen & Pollack 1994; Akrout et al. 2019.
 
-use super::{
-    Feedback, FeedbackInit, Plasticity, Potential, Rule, Step, entrywise, non_negative, sweep_feedback,
-};
+use super::{Feedback, FeedbackInit, Plasticity, Potential, Rule, entrywise, non_negative, sweep_feedback};
 use crate::network::{Errors, Network, NodeId, Trace};
 use crate::registry::{self, Entry, Opt};
-use realign_tensor::ops::zip_each;
-use realign_tensor::{Element, Par, Rng, Slice, SliceMut, dispatch};
+use realign_tensor::{Par, Rng};
 use serde::Deserialize;
 
 pub(super) const ENTRY: Entry<dyn Rule> = Entry {
@@ -47,14 +44,6 @@ impl Default for AdaFa {
     }
 }
 
-/// `b = (1 - lr decay) b + kappa dw` for a run of entries.
-pub(crate) fn follow(b: SliceMut<'_>, dw: Slice<'_>, kappa: f64, decay: f64, lr: f64) {
-    dispatch!(b.dtype(), T => {
-        let (kept, kappa) = (T::of(1.0 - lr * decay), T::of(kappa));
-        zip_each(b.get::<T>(), dw.get::<T>(), #[inline(always)] |b, dw| b * kept + kappa * dw);
-    });
-}
-
 impl Rule for AdaFa {
     fn name(&self) -> &'static str {
         "adafa"
@@ -68,20 +57,8 @@ impl Rule for AdaFa {
         sweep_feedback(net, b, trace, errors, par);
     }
 
-    fn wants_increments(&self) -> bool {
-        true
-    }
-
     fn plasticity(&self) -> Plasticity {
         Plasticity::Follows { kappa: self.kappa, decay: self.decay }
-    }
-
-    fn adapt(&self, b: &mut Feedback, step: &Step<'_>) {
-        for &node in step.net.weighted() {
-            if let (Some(b), Some(dw)) = (b.at_mut(node), (step.increments)(node)) {
-                follow(b.slice_mut(), dw.slice(), self.kappa, self.decay, step.lr);
-            }
-        }
     }
 
     fn potential(&self, _: &Network, _: NodeId) -> Option<Box<dyn Potential>> {

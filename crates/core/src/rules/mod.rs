@@ -9,13 +9,12 @@ use crate::ConfigError;
 use crate::init::{Feedback, FeedbackInit};
 use crate::network::{Errors, Network, NodeId, Trace, sweep};
 use crate::registry::{self, Entry};
-use realign_tensor::{Par, Rng, Tensor};
+use realign_tensor::{Element, Par, Rng, Slice, SliceMut, Tensor, dispatch, ops};
 use toml::Table;
 
 mod alignment;
 mod potential;
 
-pub(crate) use adafa::follow;
 pub use alignment::{Alignment, Chain, alignment, chains, writer_sq};
 pub use potential::{Potential, entrywise};
 
@@ -44,7 +43,7 @@ pub enum Plasticity {
     /// Nothing, or they are no state of their own.
     None,
     /// They receive kappa times the increment of W (without its decay) and shrink by eta decay per step. The training step moves them with W,
-    /// block by block, and calls [`Rule::adapt`], which must do the same, only where it cannot (books are kept, or a flow is integrated).
+    /// block by block, and calls [`Rule::adapt`], which does the same of itself, only where it cannot (books are kept, or a flow is integrated).
     Follows {
         /// Share of the increment.
         kappa: f64,
@@ -80,7 +79,7 @@ pub trait Rule: Send + Sync {
 
     /// Whether [`Rule::adapt`] needs the increments of W.
     fn wants_increments(&self) -> bool {
-        false
+        matches!(self.plasticity(), Plasticity::Follows { .. })
     }
 
     /// Whether the error is carried by `M = c sign(W)`, kept as feedback weights: then M jumps where a weight crosses zero, and a flow must be
@@ -101,7 +100,22 @@ pub trait Rule: Send + Sync {
 
     /// Plasticity of the feedback path, after the weights have moved. What is added to B must be linear in the increments and the
     /// learning rate together: a flow takes what B gains at rate 1 from the increments -G as its velocity.
-    fn adapt(&self, _b: &mut Feedback, _step: &Step<'_>) {}
+    fn adapt(&self, b: &mut Feedback, step: &Step<'_>) {
+        let Plasticity::Follows { kappa, decay } = self.plasticity() else { return };
+        for &node in step.net.weighted() {
+            if let (Some(b), Some(dw)) = (b.at_mut(node), (step.increments)(node)) {
+                follow(b.slice_mut(), dw.slice(), kappa, decay, step.lr);
+            }
+        }
+    }
+}
+
+/// [`Plasticity::Follows`] for a run of entries: `b = (1 - lr decay) b + kappa dw`.
+pub(crate) fn follow(b: SliceMut<'_>, dw: Slice<'_>, kappa: f64, decay: f64, lr: f64) {
+    dispatch!(b.dtype(), T => {
+        let (kept, kappa) = (T::of(1.0 - lr * decay), T::of(kappa));
+        ops::zip_each(b.get::<T>(), dw.get::<T>(), #[inline(always)] |b, dw| b * kept + kappa * dw);
+    });
 }
 
 /// Builds a rule from its table (`name` and options).
