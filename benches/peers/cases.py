@@ -54,8 +54,8 @@ class Case:
 
     @property
     def name(self):
-        metrics = {METRIC: ", metrics at every step"}
-        return f"{self.net.name}, {self.rule}, {self.optimizer}{metrics.get(self.probes, '')}"
+        metrics = ", metrics at every step" if self.probes == METRIC else ""
+        return f"{self.net.name}, {self.rule}, {self.optimizer}{metrics}"
 
     @property
     def id(self):

@@ -39,18 +39,21 @@ pub struct Run {
     pub rows: Vec<Stored>,
 }
 
-/// All runs of an experiment with what is on disk of them, or else what is known of their ends.
+/// All runs of an experiment with what is on disk of them, or else what is known of their ends; and for how many it was that.
 pub(super) fn load(
     experiment: &Experiment,
     runs: &Path,
     known: Option<&Known>,
-) -> Result<Vec<Run>, LabError> {
+) -> Result<(Vec<Run>, usize), LabError> {
+    let mut told = 0;
     let one = |spec: &RunSpec| {
-        let dir = runs.join(spec.folder());
-        let told = known.filter(|_| store::finished(&dir).is_none()).and_then(|k| k.run(spec, dir.clone()));
-        told.map_or_else(|| Run::load(spec, dir), Ok)
+        let run = Run::load(spec, runs.join(spec.folder()))?;
+        let known = known.filter(|_| run.report.is_none()).and_then(|k| k.run(spec, run.dir.clone()));
+        told += usize::from(known.is_some());
+        Ok(known.unwrap_or(run))
     };
-    experiment.parts.iter().flat_map(|p| &p.runs).map(one).collect()
+    let all = experiment.parts.iter().flat_map(|p| &p.runs).map(one).collect::<Result<_, LabError>>()?;
+    Ok((all, told))
 }
 
 impl Run {

@@ -84,8 +84,11 @@ enum Reads {
 }
 use Reads::{Curves, Ends};
 
+/// Word, title, what is read, and how.
+type Analysis = (&'static str, &'static str, Reads, Analyse);
+
 /// How the runs of an experiment are read. One line per experiment.
-static ANALYSES: &[(&str, &str, Reads, Analyse)] = &[
+static ANALYSES: &[Analysis] = &[
     ("fig2", "Figure 2: conservation", Curves, fig2::analyse),
     ("fig3", "Figure 3: alignment", Curves, fig3::analyse),
     ("fig4", "Figure 4: benign overfitting", Curves, fig4::analyse),
@@ -99,8 +102,8 @@ static ANALYSES: &[(&str, &str, Reads, Analyse)] = &[
     ("min-norm", "Minimum norm", Curves, min_norm::analyse),
 ];
 
-fn reads(id: &str) -> Reads {
-    ANALYSES.iter().find(|a| a.0 == id).expect("a known experiment").2
+fn analysis_of(id: &str) -> &'static Analysis {
+    ANALYSES.iter().find(|a| a.0 == id).expect("a known experiment")
 }
 
 /// What the runs in the folder `dir` of a reproduction say about the experiments of the plan; runs that are not there yet are counted.
@@ -110,17 +113,15 @@ fn reads(id: &str) -> Reads {
 pub fn report(plan: &Plan, dir: &Path) -> Result<Report, LabError> {
     let (runs, known) = (dir.join(RUNS), Known::of(dir)?);
     let mut out = Report { title: "Robertson & Koyejo 2024, made again".into(), ..Report::default() };
-    let mut measured = std::collections::BTreeMap::new();
+    let (mut measured, mut known_runs) = (std::collections::BTreeMap::new(), 0);
     for experiment in &plan.experiments {
-        let (_, title, reads, analyse) =
-            ANALYSES.iter().find(|a| a.0 == experiment.id).expect("a known experiment");
-        let loaded = analysis::load(experiment, &runs, (*reads == Ends).then_some(&known))?;
+        let (_, title, reads, analyse) = analysis_of(experiment.id);
+        let (loaded, told) = analysis::load(experiment, &runs, (*reads == Ends).then_some(&known))?;
         out.count(experiment.id, &loaded);
-        let taken =
-            loaded.iter().filter(|r| r.report.is_some() && crate::store::finished(&r.dir).is_none()).count();
-        if taken > 0 {
+        known_runs += told;
+        if told > 0 {
             out.notes.push(format!(
-                "{}: {taken} of {} runs were not made here; their last values are those of a table of results (known.csv), found by the hash of their spec.",
+                "{}: {told} of {} runs were not made here; their last values are those of a table of results (known.csv), found by the hash of their spec.",
                 experiment.id,
                 loaded.len()
             ));
@@ -139,9 +140,8 @@ pub fn report(plan: &Plan, dir: &Path) -> Result<Report, LabError> {
         });
     }
     out.claims = claims().iter().map(|c| c.judge(&measured)).collect();
-    let known_used = !out.notes.is_empty();
     out.describe(plan);
-    if known_used {
+    if known_runs > 0 {
         out.command += " --known known.csv";
     }
     Ok(out)

@@ -1,7 +1,7 @@
 //! Profiles: which runs an experiment consists of when there is little time and when there is more. A part is a list of overrides on the experiment's file.
 
 use super::sources::{SOURCES, Source, Supply};
-use super::{ANALYSES, Known, Reads, file, reads};
+use super::{ANALYSES, Known, Reads, analysis_of, file};
 use crate::store::files;
 use crate::{RunSpec, Spec, SpecError, StoreError};
 use realign::registry::suggest;
@@ -87,7 +87,7 @@ impl Plan {
     /// Those of them that have to be made: not known, or read for more than their ends.
     pub fn to_make(&self, known: &Known) -> Vec<RunSpec> {
         let ids = |e: &Experiment| {
-            let all = reads(e.id) == Reads::Curves;
+            let all = analysis_of(e.id).2 == Reads::Curves;
             let runs = e.parts.iter().flat_map(|p| &p.runs).map(|r| r.id().to_owned());
             runs.filter(|id| all || !known.has(id)).collect::<Vec<_>>()
         };
