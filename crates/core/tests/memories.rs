@@ -1,5 +1,5 @@
-//! Memories of momentum and Adam that die away: they reach zero and never a subnormal number, when the decay says so; elsewhere, bit for bit, the
-//! recursions written out per entry.
+//! Memories of momentum and Adam that die away: after every 64th step none is subnormal, and those that the decay says are below become zero; else, bit for bit,
+//! the recursions written out per entry.
 #![allow(missing_docs)]
 
 use realign::optim::{At, Optimizer, build};
@@ -42,7 +42,7 @@ fn smallest(dtype: DType) -> f64 {
 }
 
 /// After one step with a gradient, zero gradients: a memory x times a factor below 1 per step falls under the smallest normal number after
-/// `ln(smallest / x) / ln(factor)` steps and is zero from there on. Rounding of each of some thousand products moves that by less than a step.
+/// `ln(smallest / x) / ln(factor)` steps and is zero from the next 64th step on. Rounding of each of some thousand products moves that by less than a step.
 #[test]
 fn memories_without_gradients_end_in_zero() {
     let cases: [(&str, &[f64]); 4] = [
@@ -65,15 +65,16 @@ fn memories_without_gradients_end_in_zero() {
                     moved.step(&still);
                     for (k, memory) in moved.memory.iter().enumerate().take(factors.len()) {
                         for i in 0..37 {
-                            let x = memory.at(i);
+                            let (x, settled) = (memory.at(i), moved.step.is_multiple_of(64));
                             assert!(
-                                x == 0.0 || x.abs() >= smallest(dtype),
+                                !settled || x == 0.0 || x.abs() >= smallest(dtype),
                                 "{text} {dtype}: {x:e} after {step}"
                             );
-                            if (step as f64 - lives(k, i)).abs() > 1.0 {
+                            let lives = lives(k, i);
+                            if (step as f64) < lives - 1.0 || settled && step as f64 > lives + 1.0 {
                                 assert_eq!(
                                     x != 0.0,
-                                    (step as f64) < lives(k, i),
+                                    (step as f64) < lives,
                                     "{text} {dtype} {k} {i} after {step}"
                                 );
                             }
@@ -89,12 +90,15 @@ fn memories_without_gradients_end_in_zero() {
     }
 }
 
-/// No exponent: no number.
-fn kept(x: f32) -> f32 {
+/// No exponent: no number, after every 64th step.
+fn kept(t: i32, x: f32) -> f32 {
+    if t % 64 != 0 {
+        return x;
+    }
     f32::from_bits(if x.to_bits() & 0x7f80_0000 == 0 { x.to_bits() & 0x8000_0000 } else { x.to_bits() })
 }
 
-/// Gradients over the whole range of exponents, so that all memories pass the border again and again.
+/// Entries over the whole range of exponents, so that memories of each kind are on both sides of the border.
 #[test]
 fn the_update_is_the_formula_bit_for_bit() {
     let (mut rng, n, lr) = (Rng::new(8), 1000, 0.01f32);
@@ -106,25 +110,26 @@ fn the_update_is_the_formula_bit_for_bit() {
         let (mut w, mut velocity) = (first.clone(), vec![0.0f32; n]);
         let (mut u, mut m, mut v) = (first, vec![0.0f32; n], vec![0.0f32; n]);
         let mut vanished = 0;
-        for t in 1..=40i32 {
+        for t in 1..=128i32 {
             let mut g = rng.normal_tensor([n], 1.0, DType::F32);
-            (0..n).for_each(|i| g.set(i, g.at(i) * 2f64.powi(rng.below(140) as i32 - 140)));
+            (0..n).for_each(|i| g.set(i, g.at(i) * 2f64.powi(-(i as i32 % 140) - rng.below(8) as i32)));
             sgd.step(&g);
             adam.step(&g);
             let rate = (0.01 / (1.0 - 0.75f64.powi(t))) as f32;
             let root = (1.0 / (1.0 - 0.5f64.powi(t)).sqrt()) as f32;
             for (i, &g) in g.as_slice::<f32>().iter().enumerate() {
-                velocity[i] = kept(0.75 * velocity[i] + g);
+                velocity[i] = 0.75 * velocity[i] + g;
                 w[i] -= lr * velocity[i];
-                m[i] = kept(0.75 * m[i] + 0.25 * g);
-                v[i] = kept(0.5 * v[i] + 0.5 * g * g);
+                m[i] = 0.75 * m[i] + 0.25 * g;
+                v[i] = 0.5 * v[i] + 0.5 * g * g;
                 u[i] -= rate * m[i] / (v[i].sqrt() * root + 1e-8);
-                vanished += usize::from(v[i] == 0.0);
+                [velocity[i], m[i], v[i]] = [velocity[i], m[i], v[i]].map(|x| kept(t, x));
+                vanished += usize::from(t % 64 == 0 && v[i] == 0.0);
             }
             assert!(sgd.w.as_slice::<f32>() == w && sgd.memory[0].as_slice::<f32>() == velocity);
             assert!(adam.w.as_slice::<f32>() == u, "{t}");
             assert!(adam.memory[0].as_slice::<f32>() == m && adam.memory[1].as_slice::<f32>() == v);
         }
-        assert!((1000..39_000).contains(&vanished), "{vanished} is no test");
+        assert!((100..1900).contains(&vanished), "{vanished} is no test");
     }
 }

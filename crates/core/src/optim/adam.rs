@@ -1,10 +1,10 @@
 //! Adam: `m = b1 m + (1-b1) g; v = b2 v + (1-b2) g²; dW = -eta (m/(1-b1^t)) / (√(v/(1-b2^t)) + eps)`, g = clip G + lambda W.
 //!
-//! An m or v below the smallest normal number of the dtype counts as zero, as in `sgd`.
+//! After every 64th step an m or v below the smallest normal number of the dtype becomes zero, as in `sgd`.
 //!
 //! Kingma & Ba, ICLR 2015; decay coupled as in PyTorch's `Adam`. See `adamw` for the decoupled form.
 
-use super::{At, Form, Optimizer, PARTS, fraction};
+use super::{At, Form, Optimizer, PARTS, fraction, settle};
 use crate::ConfigError;
 use crate::registry::{self, Entry, Opt};
 use crate::rules::non_negative;
@@ -81,8 +81,8 @@ impl<T: Element> Factors<T> {
     #[inline(always)]
     fn entry(&self, w: &mut T, g: T, m: &mut T, v: &mut T) -> T {
         let g = self.clip * g + self.coupled * *w;
-        *m = (self.b1 * *m + self.c1 * g).normal_or_zero();
-        *v = (self.b2 * *v + self.c2 * g * g).normal_or_zero();
+        *m = self.b1 * *m + self.c1 * g;
+        *v = self.b2 * *v + self.c2 * g * g;
         let step = self.rate * *m / (Element::sqrt(*v) * self.root + self.eps);
         *w = *w - self.shrink * *w - step;
         step
@@ -128,6 +128,8 @@ impl Adam {
                 },
             ),
         }
+        settle(at, m);
+        settle(at, v);
     }
 }
 

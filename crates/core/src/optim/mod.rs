@@ -19,7 +19,8 @@ pub use schedule::{SCHEDULES, Schedule};
 
 use crate::ConfigError;
 use crate::registry::{self, Entry};
-use realign_tensor::{Slice, SliceMut};
+use realign_tensor::ops::vectorize;
+use realign_tensor::{Element, Slice, SliceMut};
 use toml::Table;
 
 /// When and how strongly a step is applied.
@@ -103,6 +104,20 @@ pub fn build(table: Table) -> Result<Box<dyn Optimizer>, ConfigError> {
 /// Reads `{ name = "constant", ... }`.
 pub fn schedule(table: Table) -> Result<Box<dyn Schedule>, ConfigError> {
     registry::build(SCHEDULES, "schedule", table)
+}
+
+/// Steps from one [`settle`] to the next: seldom enough to cost nothing, often enough that few steps see a subnormal number.
+const SETTLED: u64 = 64;
+
+/// Puts zero in place of memories below the smallest normal number, after every [`SETTLED`]th step. By the number of the step, so that a resumed run does it
+/// where the uninterrupted one does.
+fn settle<T: Element>(at: At, memory: &mut [T]) {
+    if at.step.is_multiple_of(SETTLED) {
+        vectorize(
+            #[inline(always)]
+            || memory.iter_mut().for_each(|x| *x = x.normal_or_zero()),
+        );
+    }
 }
 
 pub(crate) fn fraction(key: &str, value: f64) -> Result<(), ConfigError> {
