@@ -10,6 +10,9 @@ form splits rows and columns but never the inner dimension, so the bits do not d
 use crate::{Element, Par, Tensor};
 use std::marker::PhantomData;
 
+/// The kernel adds up at most so many terms before it adds them to the destination.
+pub(super) const DEPTH: usize = 512;
+
 /// Whether a product replaces its destination or is added to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accum {
@@ -20,13 +23,20 @@ pub enum Accum {
 }
 
 /// A read-only strided matrix over a slice.
-#[derive(Clone, Copy)]
 pub struct MatRef<'a, T> {
     ptr: *const T,
     rows: usize,
     cols: usize,
     strides: (isize, isize),
     life: PhantomData<&'a [T]>,
+}
+
+// By hand: derived, they would ask the same of `T`.
+impl<T> Copy for MatRef<'_, T> {}
+impl<T> Clone for MatRef<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
 }
 
 impl<'a, T> MatRef<'a, T> {
@@ -67,13 +77,26 @@ impl<'a, T> MatRef<'a, T> {
         MatRef { ptr, rows: rows.len(), ..self }
     }
 
+    /// Some of the columns.
+    #[track_caller]
+    pub(super) fn cols_part(self, cols: std::ops::Range<usize>) -> Self {
+        self.t().rows_part(cols).t()
+    }
+
     /// The first `mid` columns and the rest.
     #[track_caller]
     pub(super) fn split_cols(self, mid: usize) -> (Self, Self) {
-        assert!(mid <= self.cols, "split at column {mid} of {}", self.cols);
-        // With no row at all the offset might lie outside the slice; it is never followed then.
-        let ptr = self.ptr.wrapping_offset(mid as isize * self.strides.1);
-        (MatRef { cols: mid, ..self }, MatRef { ptr, cols: self.cols - mid, ..self })
+        (self.cols_part(0..mid), self.cols_part(mid..self.cols))
+    }
+
+    /// Elements from one row to the next.
+    pub(super) fn row_stride(self) -> usize {
+        self.strides.0.unsigned_abs()
+    }
+
+    /// Whether it is columns that are contiguous.
+    pub(super) fn is_turned(self) -> bool {
+        self.strides.1 != 1
     }
 
     /// Rows and columns.
@@ -138,6 +161,31 @@ impl<'a, T> MatMut<'a, T> {
         // With no row at all the offset might lie outside the slice; it is never followed then.
         let right = MatMut { ptr: self.ptr.wrapping_add(mid), cols: self.cols - mid, ..self };
         (MatMut { cols: mid, ..self }, right)
+    }
+
+    /// Some of the columns, for a while.
+    #[track_caller]
+    pub(super) fn cols_part(&mut self, cols: std::ops::Range<usize>) -> MatMut<'_, T> {
+        self.part(0..self.rows, cols)
+    }
+
+    /// Some of the rows and columns, for a while.
+    #[track_caller]
+    pub(super) fn part(
+        &mut self,
+        rows: std::ops::Range<usize>,
+        cols: std::ops::Range<usize>,
+    ) -> MatMut<'_, T> {
+        assert!(rows.start <= rows.end && rows.end <= self.rows, "rows {rows:?} of {}", self.rows);
+        // With no row left the offset might lie outside the slice; it is never followed then.
+        let ptr = self.ptr.wrapping_add(rows.start * self.row_stride);
+        let whole = MatMut { ptr, rows: rows.len(), life: PhantomData, ..*self };
+        whole.split_cols(cols.end).0.split_cols(cols.start).1
+    }
+
+    /// Elements from one row to the next.
+    pub(super) fn row_stride(&self) -> usize {
+        self.row_stride
     }
 }
 

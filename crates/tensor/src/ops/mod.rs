@@ -5,6 +5,7 @@ mod conv;
 mod dense;
 mod entrywise;
 mod matmul;
+mod panels;
 mod pool;
 mod pool_pairs;
 mod products;
