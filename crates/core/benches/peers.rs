@@ -95,9 +95,16 @@ fn main() {
                 serde_json::json!({})
             }
             Request::Peak { threads } => {
-                let (wall, processor) = (Instant::now(), process_seconds());
-                let operations = peak_of(threads);
-                let (wall, processor) = (wall.elapsed().as_secs_f64(), process_seconds() - processor);
+                // The fastest of several: after a rest both threads may begin on the same core.
+                let mut best = [f64::INFINITY; 2];
+                let mut operations = 0.0;
+                for _ in 0..PEAKS {
+                    let (wall, processor) = (Instant::now(), process_seconds());
+                    operations = peak_of(threads);
+                    let took = [wall.elapsed().as_secs_f64(), process_seconds() - processor];
+                    best.iter_mut().zip(took).for_each(|(best, took)| *best = best.min(took));
+                }
+                let [wall, processor] = best;
                 serde_json::json!({ "operations": operations, "wall": wall, "processor": processor })
             }
             Request::Close { id } => {
@@ -109,6 +116,9 @@ fn main() {
         std::io::stdout().flush().expect("somebody listens");
     }
 }
+
+/// Times that the peak is measured for one answer.
+const PEAKS: usize = 4;
 
 /// An open run.
 struct Run {

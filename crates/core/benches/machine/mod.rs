@@ -73,7 +73,7 @@ impl Memory {
     }
 }
 
-/// Calls of [`peak`] of every thread in [`peak_of`]: some 20 ms.
+/// Calls of [`peak`] of every thread in [`peak_of`]: some 6 ms on a core of 100 GFLOP/s.
 const CALLS: usize = 160;
 
 /// Operations of `threads` threads that make [`peak`] side by side.
