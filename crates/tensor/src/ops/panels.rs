@@ -54,7 +54,7 @@ pub(super) struct Panels<'a, T> {
 }
 
 /// Panels that one thread packs at a time: together they take whole runs out of the rows of B.
-const TOGETHER: usize = 12;
+const TOGETHER: usize = 6;
 
 impl<T: Element> Panels<'_, T> {
     /// Packs `b` for the time of a call.
