@@ -35,6 +35,11 @@ class Network:
         return len(self.input) == 3
 
     @property
+    def normed(self):
+        """Whether it has batch norm."""
+        return self.torch.startswith("resnet")
+
+    @property
     def shallow(self):
         """One hidden layer."""
         return self.torch.startswith("mlp") and self.torch.count("-") == 2
@@ -149,6 +154,8 @@ SELECTED = by_network([
     *(case(STACK, rule) for rule in ("sign_fa", "adafa")),
     MEASURED,
 ])  # fmt: skip
+# What has a target.
+TARGETED = [case for case in SELECTED if any(case.targets)]
 # Everything with everything.
 ALL = by_network([
     *(case(net, rule, optimizer) for net in (*MLPS, *IMAGES) for rule in PEERS for optimizer in OPTIMIZERS),

@@ -2,7 +2,7 @@
 """Times realign beside PyTorch and BioTorch: the same training step (forward, backward, update; same batch, dtype, shapes and initial
 numbers), in interleaved rounds A B A B on the same cores; then a sweep and the memory of a run as whole programs.
 
-    python benches/peers/run.py [--quick | --all] [--only TEXT] [--skip-whole] [--rounds N] [--threads 1,2]
+    python benches/peers/run.py [--quick | --targets | --all] [--only TEXT] [--skip-whole] [--rounds N] [--threads 1,2]
                                 [--markdown FILE] [--svg FILE] [--json FILE]
     python benches/peers/run.py --again FILE.json --svg FILE     # draws a finished measurement again
 
@@ -73,6 +73,7 @@ def parsed():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     how_many = parser.add_mutually_exclusive_group()
     how_many.add_argument("--quick", action="store_true", help="few cases and rounds, under 5 minutes once everything is installed and built")
+    how_many.add_argument("--targets", action="store_true", help="only the cases that have a target")
     how_many.add_argument("--all", action="store_true", help="every network with every rule and optimizer")
     parser.add_argument("--only", default="", help="cases whose name or peer contains this text")
     parser.add_argument("--skip-whole", action="store_true", help="no sweep, no memory, no ledger")
@@ -94,7 +95,7 @@ def steps(options, ours, peer, folder, keep):
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count()))
     counts = [int(t) for t in options.threads.split(",")] if options.threads else sorted({1, len(cores)})
     rounds, turn = (options.rounds or 3, 0.08) if options.quick else (options.rounds or 15, 0.25)
-    chosen = cases.QUICK if options.quick else cases.ALL if options.all else cases.SELECTED
+    chosen = cases.QUICK if options.quick else cases.TARGETED if options.targets else cases.ALL if options.all else cases.SELECTED
     wanted = lambda case: options.only.lower() in case.id.lower()
     for count in counts:
         setting = Bench(ours, peer, count, cores, rounds, turn, folder)
@@ -131,6 +132,9 @@ def measure(options):
 
     def keep(result):
         results.append(result)
+        if options.json:
+            # After every case: a later one may end the program.
+            options.json.write_text(json.dumps({"machine": facts, "results": results}))
         say(f"{result.get('case', result['kind'])} / {result.get('peer', result.get('what', 'peer'))}: {report.spread(report.ratio(result))}")
 
     with tempfile.TemporaryDirectory() as folder:
@@ -154,8 +158,6 @@ def main():
         options.markdown.write_text(text)
     if options.svg:
         options.svg.write_text(report.figure(found["machine"], found["results"]))
-    if options.json:
-        options.json.write_text(json.dumps(found))
 
 
 if __name__ == "__main__":

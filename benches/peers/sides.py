@@ -16,7 +16,9 @@ AGREE_STEPS = 5
 # The way of every tensor in these steps agrees to these shares of its length: of the whole, and in networks of one hidden layer of the median row.
 # Rounding makes some 1e-6; a ReLU that rounding puts on the other side of zero makes some 1e-3 of the whole: with one hidden layer in its unit's row only, in
 # deeper networks in all rows below. A missing decay of 1e-4 is 7e-4 of the way of every row, any other difference in rule or optimizer far more.
-WHOLE, ROW = 1e-2, 1e-4
+# Batch norm in twenty layers carries rounding further: after two steps PyTorch's two layouts lie 0.9 and 1.7 % of the way from us, so at least 0.8 % from each
+# other, after five 3.5 and 4.1 %; the losses agree to 3e-5 all the same.
+WHOLE, ROW, NORMED = 1e-2, 1e-4, 1e-1
 # BioTorch sums 400,000 squares in f32, to some 1e-6 of the norm: so much for a ratio, and 57 times as many degrees for an angle; ten times that is allowed.
 RATIO_TOLERANCE, ANGLE_TOLERANCE = 1e-5, 6e-4
 
@@ -126,7 +128,7 @@ def agree(case, ours, theirs):
 
 def same_way(case, shares):
     """Ends the program unless every tensor moved the same way on both sides."""
-    most = (WHOLE, ROW if case.net.shallow else WHOLE)
+    most = (NORMED, NORMED) if case.net.normed else (WHOLE, ROW if case.net.shallow else WHOLE)
     for name, found in shares.items():
         if not all(share <= bound for share, bound in zip(found, most, strict=True)):
             sys.exit(f"{case.id}: {name} went another way: apart by {found} of its length after {AGREE_STEPS} steps, allowed {most}")

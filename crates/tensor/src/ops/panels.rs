@@ -114,6 +114,8 @@ fn fetch<T>(at: &T) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(at).cast());
     }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
 }
 
 /// `c = alpha a b`, or added to `c`. The rows of `a` must be contiguous.
@@ -188,8 +190,8 @@ impl<T: Element> Job<'_, T> {
         let args = Args {
             terms,
             panels,
-            a: std::array::from_fn(|r| a.row(r.min(rows - 1)).as_ptr()),
-            c: std::array::from_fn(|r| c.row(r.min(rows - 1)).as_mut_ptr()),
+            a: std::array::from_fn(|r| if r < rows { a.row(r).as_ptr() } else { std::ptr::null() }),
+            c: std::array::from_fn(|r| if r < rows { c.row(r).as_mut_ptr() } else { std::ptr::null_mut() }),
             b: b[self.terms.start * width..].as_ptr(),
             panel: self.b.depth * width,
             alpha: self.alpha,
@@ -212,6 +214,7 @@ impl<T: Element> Job<'_, T> {
 }
 
 /// What a row of tiles reaches.
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 struct Args<T> {
     terms: usize,
     panels: usize,
