@@ -93,9 +93,6 @@ pub trait Element:
     fn finite(self) -> bool;
     /// Zero (of the same sign) in place of a number below the smallest normal one.
     fn normal_or_zero(self) -> Self;
-    /// Lends `len` elements of space, with whatever values they had, kept by this thread from call to call.
-    #[doc(hidden)]
-    fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R;
     #[doc(hidden)]
     fn le_bytes(self) -> impl IntoIterator<Item = u8>;
     #[doc(hidden)]
@@ -144,19 +141,6 @@ macro_rules! element {
             #[inline(always)]
             fn normal_or_zero(self) -> Self {
                 if self.abs() < <$t>::MIN_POSITIVE { (0.0 as $t).copysign(self) } else { self }
-            }
-            fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R {
-                std::thread_local! {
-                    static SPACE: std::cell::Cell<Vec<$t>> = const { std::cell::Cell::new(Vec::new()) };
-                }
-                // Taken out while it is lent: a nested call on this thread gets space of its own.
-                let mut space = SPACE.take();
-                if space.len() < len {
-                    space.resize(len, 0.0);
-                }
-                let result = f(&mut space[..len]);
-                SPACE.set(space);
-                result
             }
             fn le_bytes(self) -> impl IntoIterator<Item = u8> {
                 self.to_le_bytes()

@@ -110,7 +110,7 @@ fn affine_part<T: Element>(
         return par.join(|| affine_part(left, x, w, bias, a, par), || affine_part(right, x, w, bias, b, par));
     }
     let rows = cut(range.start)..cut(range.end);
-    T::with_scratch(rows.len() * n, |strip| {
+    with_scratch(rows.len() * n, |strip: &mut [T]| {
         x.times(MatMut::new(strip, rows.len(), n), Accum::Replace, w.rows_part(rows.clone()), 1.0);
         transpose(y, MatRef::new(strip, rows.len(), n), bias.map(|b| &b[rows]));
     });
