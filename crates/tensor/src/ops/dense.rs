@@ -9,6 +9,7 @@ threads are cut into the same parts for every number of threads. Nothing of this
 products (asserted by tests here).
 */
 
+use super::conv::Isa;
 use super::matmul::{Accum, DEPTH, MatMut, MatRef, gemm, matmul_nt};
 use super::panels::{self, Panels};
 use super::transpose::transpose;
@@ -211,11 +212,7 @@ pub fn add_outer(
 
 /// Whether products are made by the kernel that rounds `alpha * sum` before it adds it to the destination.
 fn known_kernel() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return std::arch::is_x86_feature_detected!("avx512f")
-        || (std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma"));
-    #[cfg(not(target_arch = "x86_64"))]
-    false
+    Isa::all().next().is_some()
 }
 
 #[track_caller]

@@ -12,6 +12,7 @@ neighbours along k lie a page apart costs it a cache miss and an address transla
 */
 #![allow(unsafe_code)] // raw pointers inside; every reach is checked against its slice in `product`
 
+use super::conv::Isa;
 use super::matmul::{Accum, DEPTH, MatMut, MatRef};
 use super::scratch::with_scratch;
 use super::transpose::transpose;
@@ -26,18 +27,12 @@ const RESIDENT: usize = 192 * 1024;
 
 /// Whether products are made by these tiles.
 pub(super) fn usable() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return available() && !std::arch::is_x86_feature_detected!("avx512f");
-    #[cfg(not(target_arch = "x86_64"))]
-    false
+    Isa::all().next() == Some(Isa::Avx2)
 }
 
 /// Whether this processor has the instructions.
 fn available() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma");
-    #[cfg(not(target_arch = "x86_64"))]
-    false
+    Isa::all().any(|isa| isa == Isa::Avx2)
 }
 
 /// Columns of a panel: two vectors of 32 bytes.

@@ -15,14 +15,14 @@ entry is one chain over k in order: bits depend on the instruction set only by i
 
 /// An instruction set with a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Isa {
+pub(in crate::ops) enum Isa {
     Avx512,
     Avx2,
 }
 
 impl Isa {
     /// All that this processor has, best first.
-    pub(super) fn all() -> impl Iterator<Item = Isa> {
+    pub(in crate::ops) fn all() -> impl Iterator<Item = Isa> {
         #[cfg(target_arch = "x86_64")]
         let has = {
             use std::arch::is_x86_feature_detected as has;

@@ -21,7 +21,7 @@ mod turn;
 
 use super::{Accum, Planes, Window};
 use crate::{DType, Par, SliceMut, Tensor};
-use kernel::Isa;
+pub(super) use kernel::Isa;
 use std::ops::Range;
 
 /// Elements of all partial sums of one update direction.
