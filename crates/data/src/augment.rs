@@ -9,6 +9,7 @@ Row r of the batch of step s draws from `rng.at(r)` where the trainer hands over
 tree at s: so a resumed run makes the same batches, and other draws are not disturbed. Evaluation never comes here.
 */
 
+use crate::allowed::{Allowed, OptionDoc};
 use crate::{Bundle, ConfigError, Dataset, Features};
 use realign_tensor::{Rng, Tensor};
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,22 @@ pub struct Augment {
 /// Larger paddings are slips; any image would be black most of the time.
 const LARGEST_PAD: usize = 1024;
 
+/// Keys of `data.augment`.
+pub(crate) const OPTIONS: &[OptionDoc] = &[
+    OptionDoc {
+        name: "pad",
+        default: "0",
+        meaning: "black pixels on every side before a random crop; 0 is no crop",
+        allowed: Allowed::Size(0, LARGEST_PAD),
+    },
+    OptionDoc {
+        name: "flip",
+        default: "false",
+        meaning: "whether images are mirrored, left and right, with probability 1/2",
+        allowed: Allowed::Flag,
+    },
+];
+
 impl Augment {
     pub(crate) fn parse(value: Value) -> Result<Augment, ConfigError> {
         let wrong = |key: &str, message: String| Err(ConfigError::new(key, message));
@@ -37,24 +54,16 @@ impl Augment {
         };
         let mut augment = Augment { pad: 0, flip: false };
         for (key, value) in &table {
-            match (key.as_str(), value) {
-                ("pad", Value::Integer(n)) if (0..=LARGEST_PAD as i64).contains(n) => {
-                    augment.pad = *n as usize;
-                }
-                ("flip", Value::Boolean(b)) => augment.flip = *b,
-                ("pad", other) => {
-                    return wrong(
-                        "augment.pad",
-                        format!("expected an integer from 0 to {LARGEST_PAD}, got {other}"),
-                    );
-                }
-                ("flip", other) => {
-                    return wrong("augment.flip", format!("expected true or false, got {other}"));
-                }
-                (key, _) => {
-                    let hint = crate::names::suggest(key, &["pad", "flip"]);
-                    return wrong(&format!("augment.{key}"), format!("unknown key \"{key}\"; {hint}"));
-                }
+            let full = format!("augment.{key}");
+            let known: Vec<&str> = OPTIONS.iter().map(|o| o.name).collect();
+            let Some(option) = OPTIONS.iter().find(|o| o.name == key) else {
+                let hint = crate::names::suggest(key, &known);
+                return wrong(&full, format!("unknown key \"{key}\"; {hint}"));
+            };
+            option.allowed.check(&full, value)?;
+            match value {
+                Value::Integer(n) => augment.pad = *n as usize,
+                other => augment.flip = other.as_bool() == Some(true),
             }
         }
         Ok(augment)

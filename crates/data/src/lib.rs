@@ -17,6 +17,7 @@ Nothing here prints, and nothing here knows about networks. Everything random co
 `Rng::new(seed).child("data")` split by purpose, so that one option never disturbs the draws of another.
 */
 
+mod allowed;
 mod archive;
 mod augment;
 mod config;

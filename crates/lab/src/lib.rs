@@ -22,5 +22,5 @@ pub mod theory;
 
 pub use error::LabError;
 pub use run::{Observer, Out, RunOptions, Silent, run, run_all};
-pub use spec::{Choice, Metric, Place, RunSpec, Spec, SpecError, Tune};
+pub use spec::{Choice, Metric, PLAIN_KEYS, Place, RunSpec, Spec, SpecError, Tune};
 pub use store::{RunReport, Status, StoreError};

@@ -1,6 +1,7 @@
 //! What can be typed: the commands here, their arguments by theme below.
 
 mod data;
+mod paths;
 mod report;
 mod run;
 mod theory;
@@ -62,6 +63,8 @@ pub(crate) enum Command {
     Optimizers(ListArgs),
     /// Learning-rate schedules
     Schedules(ListArgs),
+    /// Keys of a spec that belong to none of these, by section: default and range
+    Keys(ListArgs),
     /// Before training: is convergence guaranteed? For a run directory: did the guarantee hold?
     Certify(CertifyArgs),
     /// How fast the loss had to fall by alignment dominance, and what it did
@@ -83,7 +86,7 @@ pub(crate) enum Command {
     #[command(hide = true)]
     Man {
         /// Folder for one page per command
-        #[arg(long, value_name = "DIR")]
+        #[arg(long, value_name = "DIR", value_parser = paths::folder)]
         out: Option<PathBuf>,
     },
 }

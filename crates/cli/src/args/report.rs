@@ -27,7 +27,7 @@ pub(crate) struct ReproduceArgs {
     #[arg(long, value_name = "PROFILE", default_value = "quick", value_parser = ["quick", "paper"])]
     pub(crate) profile: String,
     /// Folder for the report and its runs [default: reproduce/PAPER-PROFILE]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = super::paths::folder)]
     pub(crate) out: Option<PathBuf>,
     /// A results.csv of earlier runs, such as the runs.csv of a published report: what is in it is not made again where only last values are read (fig7, table2, table3)
     #[arg(long, value_name = "FILE")]
@@ -48,7 +48,7 @@ pub(crate) struct ReportArgs {
     #[arg(value_name = "DIR")]
     pub(crate) dir: PathBuf,
     /// Where report.html, figures and tables go [default: DIR]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = super::paths::folder)]
     pub(crate) out: Option<PathBuf>,
     /// Print exactly one JSON object instead of text
     #[arg(long)]

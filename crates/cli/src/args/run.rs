@@ -28,7 +28,7 @@ pub(crate) struct RunArgs {
     #[arg(value_name = "key=value")]
     pub(crate) overrides: Vec<String>,
     /// Run directory; for a grid, the folder of the run directories [default: below runs/]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = super::paths::folder)]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) means: Means,

@@ -23,7 +23,7 @@ pub(crate) struct AuditArgs {
     #[arg(value_name = "key=value")]
     pub(crate) overrides: Vec<String>,
     /// Folder for figures, CSV and JSON [default: RUN/audit, or audits/NAME-ID for a spec]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = super::paths::folder)]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) means: Means,

@@ -67,12 +67,12 @@ fn show(
     realign_data::entry(name)?;
     let mut table = Table::from_iter([("name".to_owned(), Value::from(name))]);
     for option in options {
-        let (key, value) = option
-            .split_once('=')
-            .ok_or_else(|| UserError(format!("expected key=value after the name, got \"{option}\"")))?;
-        let parsed: Option<Table> = toml::from_str(&format!("v = {value}")).ok();
-        let value = parsed.and_then(|mut t| t.remove("v")).unwrap_or_else(|| Value::from(value));
-        table.insert(key.strip_prefix("data.").unwrap_or(key).to_owned(), value);
+        let (key, value) = realign_lab::spec::key_value(option)
+            .map_err(|message| UserError(format!("\"{option}\": {message}")))?;
+        let key = key.strip_prefix("data.").unwrap_or(&key).to_owned();
+        if table.insert(key, value).is_some() {
+            return Err(UserError(format!("\"{option}\": the key is given twice; leave one out")).into());
+        }
     }
     let bundle = realign_data::load(&realign_data::parse_config(table)?, 0, dirs)?;
     let classes = bundle.class_names.len();

@@ -37,6 +37,7 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Datasets(args) => done(list::list(Kind::Datasets, &args)),
         Command::Optimizers(args) => done(list::list(Kind::Optimizers, &args)),
         Command::Schedules(args) => done(list::list(Kind::Schedules, &args)),
+        Command::Keys(args) => done(list::list(Kind::Keys, &args)),
         Command::Certify(args) => certify::certify(&args),
         Command::Dominance(args) => done(dominance::dominance(&args)),
         Command::Reproduce(args) => reproduce::reproduce(args),

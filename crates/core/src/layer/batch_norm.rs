@@ -23,7 +23,7 @@ f64 and per channel, mean, 1 / sqrt(var + eps), and in training var.
 */
 
 use super::{Description, Layer, Pass, Seen};
-use crate::registry::Opt;
+use crate::registry::{Allowed, Opt};
 use realign_tensor::ops::{self, Accum};
 use realign_tensor::{DType, Par, Shape, SliceMut, Tensor};
 use serde::Deserialize;
@@ -34,14 +34,20 @@ pub(super) const DESCRIPTION: Description = Description {
     summary: "Normalises every channel over the batch, then scales and shifts it.",
     formula: "h = γ (z − mean) / √(var + ε) + β, ε = 1e-5",
     options: &[
-        Opt { name: "affine", default: "true", meaning: "whether γ and β are there" },
+        Opt {
+            name: "affine", default: "true", meaning: "whether γ and β are there", allowed: Allowed::Flag
+        },
         Opt {
             name: "backward",
             default: "\"exact\"",
-            meaning: "\"exact\", or \"frozen_stats\": the statistics are constants to the error",
+            meaning: "\"frozen_stats\": the statistics are constants to the error",
+            allowed: BACKWARD,
         },
     ],
 };
+
+/// How the error passes, as written in a spec.
+pub(crate) const BACKWARD: Allowed = Allowed::Word(&["exact", "frozen_stats"]);
 
 /// Added to the variance.
 pub const EPS: f64 = 1e-5;

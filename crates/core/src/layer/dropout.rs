@@ -3,7 +3,7 @@
 //! holds across it.
 
 use super::{Description, Pass, Pointwise};
-use crate::registry::Opt;
+use crate::registry::{Allowed, Opt};
 use realign_tensor::{Element, Par, Tensor, dispatch, ops};
 
 pub(super) const DESCRIPTION: Description = Description {
@@ -13,7 +13,8 @@ pub(super) const DESCRIPTION: Description = Description {
     options: &[Opt {
         name: "dropout",
         default: "0.0",
-        meaning: "p, 0 <= p < 1, after every hidden activation of an mlp",
+        meaning: "p, after every hidden activation of an mlp",
+        allowed: Allowed::BELOW_ONE,
     }],
 };
 

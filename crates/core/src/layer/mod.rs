@@ -32,7 +32,7 @@ pub use max_pool::MaxPool;
 pub use pad_shortcut::PadShortcut;
 
 use crate::ConfigError;
-use crate::registry::{Entry, Opt};
+use crate::registry::{Allowed, Entry, Opt};
 use realign_tensor::ops::{self, Accum, Planes};
 use realign_tensor::{DType, Par, Rng, Shape, SliceMut, Tensor};
 use std::ops::Range;
@@ -262,11 +262,20 @@ pub fn activation(value: &toml::Value) -> Result<Box<dyn Pointwise>, ConfigError
         }
         toml::Value::Table(t) => t.clone(),
         other => {
-            return Err(ConfigError::new("", format!("expected a name or a table with name, got {other}")));
+            let message = format!(
+                "expected a name in quotes, or a table like {{ name = \"leaky_relu\", slope = 0.1 }}, got {other}"
+            );
+            return Err(ConfigError::new("", message));
         }
     };
     crate::registry::build(ACTIVATIONS, "activation", table)
 }
+
+/// An activation, as written in a spec.
+pub(crate) const ACTIVATION: Allowed =
+    Allowed::Form("a name of `realign layers`, or a table with it and its options", |v| {
+        activation(v).map(drop).map_err(Into::into)
+    });
 
 /// Channels and (height, width) of an image's shape.
 fn image(shape: Shape) -> Result<(usize, [usize; 2]), String> {

@@ -4,20 +4,19 @@
 //!
 //! Kingma & Ba, ICLR 2015; decay coupled as in PyTorch's `Adam`. See `adamw` for the decoupled form.
 
-use super::{At, Form, Optimizer, PARTS, fraction, settle};
+use super::{At, Form, Optimizer, PARTS, settle};
 use crate::ConfigError;
-use crate::registry::{self, Entry, Opt};
-use crate::rules::non_negative;
+use crate::registry::{self, Allowed, Entry, Opt};
 use realign_tensor::ops::vectorize;
 use realign_tensor::{Element, Slice, SliceMut, dispatch};
 use serde::Deserialize;
 use toml::Table;
 
 pub(super) const OPTIONS: &[Opt] = &[
-    Opt { name: "beta1", default: "0.9", meaning: "memory of the mean, 0 <= beta1 < 1" },
-    Opt { name: "beta2", default: "0.999", meaning: "memory of the square, 0 <= beta2 < 1" },
-    Opt { name: "eps", default: "1e-8", meaning: "added to the root, > 0" },
-    Opt { name: "weight_decay", default: "0.0", meaning: "λ >= 0" },
+    Opt { name: "beta1", default: "0.9", meaning: "memory of the mean", allowed: Allowed::BELOW_ONE },
+    Opt { name: "beta2", default: "0.999", meaning: "memory of the square", allowed: Allowed::BELOW_ONE },
+    Opt { name: "eps", default: "1e-8", meaning: "added to the root", allowed: Allowed::POSITIVE },
+    Opt { name: "weight_decay", default: "0.0", meaning: "λ", allowed: Allowed::NON_NEGATIVE },
 ];
 
 pub(super) const ENTRY: Entry<dyn Optimizer> = Entry {
@@ -30,14 +29,7 @@ pub(super) const ENTRY: Entry<dyn Optimizer> = Entry {
 };
 
 pub(super) fn options(table: Table) -> Result<Options, ConfigError> {
-    let o: Options = registry::parse(table)?;
-    fraction("beta1", o.beta1)?;
-    fraction("beta2", o.beta2)?;
-    non_negative("weight_decay", o.weight_decay)?;
-    if !(o.eps > 0.0 && o.eps.is_finite()) {
-        return Err(ConfigError::new("eps", format!("must be above 0, got {}", o.eps)));
-    }
-    Ok(o)
+    registry::parse(table)
 }
 
 /// Settings shared by both forms.

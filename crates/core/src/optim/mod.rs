@@ -119,11 +119,3 @@ fn settle<T: Element>(at: At, memory: &mut [T]) {
         );
     }
 }
-
-pub(crate) fn fraction(key: &str, value: f64) -> Result<(), ConfigError> {
-    if (0.0..1.0).contains(&value) {
-        Ok(())
-    } else {
-        Err(ConfigError::new(key, format!("must be in 0 <= {key} < 1, got {value}")))
-    }
-}

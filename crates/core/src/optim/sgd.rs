@@ -5,10 +5,9 @@
 //!
 //! Polyak 1964; Nesterov 1983; Sutskever et al. 2013. Without momentum the increment without decay is `-eta clip G` exactly.
 
-use super::{At, Form, Optimizer, PARTS, fraction, settle};
+use super::{At, Form, Optimizer, PARTS, settle};
 use crate::ConfigError;
-use crate::registry::{self, Entry, Opt};
-use crate::rules::non_negative;
+use crate::registry::{self, Allowed, Entry, Opt};
 use realign_tensor::ops::{vectorize, zip_each};
 use realign_tensor::{Element, Slice, SliceMut, dispatch};
 use serde::Deserialize;
@@ -19,16 +18,22 @@ pub(super) const ENTRY: Entry<dyn Optimizer> = Entry {
     formula: "g = G + λW, v ← μv + g, dW = −η v",
     citation: "",
     options: &[
-        Opt { name: "momentum", default: "0.0", meaning: "μ, 0 <= μ < 1" },
-        Opt { name: "nesterov", default: "false", meaning: "look ahead: dW = −η (g + μ v)" },
-        Opt { name: "weight_decay", default: "0.0", meaning: "λ >= 0, coupled" },
+        Opt { name: "momentum", default: "0.0", meaning: "μ", allowed: Allowed::BELOW_ONE },
+        Opt {
+            name: "nesterov",
+            default: "false",
+            meaning: "look ahead: dW = −η (g + μ v)",
+            allowed: Allowed::Flag,
+        },
+        Opt { name: "weight_decay", default: "0.0", meaning: "λ, coupled", allowed: Allowed::NON_NEGATIVE },
     ],
     build: |table| {
         let o: Sgd = registry::parse(table)?;
-        fraction("momentum", o.momentum)?;
-        non_negative("weight_decay", o.weight_decay)?;
         if o.nesterov && o.momentum == 0.0 {
-            return Err(ConfigError::new("nesterov", "needs momentum above 0"));
+            return Err(ConfigError::new(
+                "nesterov",
+                "looks ahead along the momentum: write momentum above 0 too, such as 0.9",
+            ));
         }
         Ok(Box::new(o))
     },

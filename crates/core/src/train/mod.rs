@@ -29,7 +29,7 @@ pub use finish::Final;
 pub use grads::Grads;
 pub(crate) use grads::in_blocks;
 pub use journal::{ColumnSums, Journal, LayerJournal, NoLaw, RowSums};
-pub use plan::{BatchSize, Length, Plan};
+pub use plan::{BatchSize, Length, MOST_EPOCHS, MOST_STEPS, Plan};
 
 use crate::checkpoint::Checkpoint;
 use crate::init::{Feedback, FeedbackInit, WeightInit};
@@ -182,6 +182,9 @@ impl Trainer {
         }
         let root = Rng::new(seed);
         let feedback = start::start(&mut net, rule.as_ref(), &init, &feedback, &data.train, &root)?;
+        if flow.is_some() {
+            signs::check(&net, rule.as_ref(), &feedback)?;
+        }
         let batch = plan.batch_size(data.train.len());
         let updater = Updater::new(&net, optimizer, lr, schedule, clip, rule.as_ref(), par);
         Ok(Trainer {

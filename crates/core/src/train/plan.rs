@@ -3,6 +3,11 @@
 use super::Every;
 use crate::ConfigError;
 
+/// Most passes over the train split, and most updates, of a run: the products of larger numbers would overflow.
+pub const MOST_EPOCHS: u64 = 1_000_000_000;
+/// See [`MOST_EPOCHS`].
+pub const MOST_STEPS: u64 = 1_000_000_000_000_000;
+
 /// Length of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {

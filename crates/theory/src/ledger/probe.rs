@@ -5,7 +5,7 @@
 use super::books::{Accounts, Books, FIELDS, Opening};
 use realign::ConfigError;
 use realign::probes::{Every, Probe, Rows, View};
-use realign::registry::{self, Entry, Opt};
+use realign::registry::{self, Allowed, Entry, Opt};
 use realign::streams::Stream;
 use realign::tensor::{DType, Tensor};
 use realign::train::{Journal, NoLaw};
@@ -22,23 +22,18 @@ pub const ENTRY: Entry<dyn Probe> = Entry {
             name: "mode",
             default: "\"continuous\"",
             meaning: "\"continuous\": books at every step; \"sampled\": only of the steps at which rows are due",
+            allowed: Allowed::Word(&["continuous", "sampled"]),
         },
         Opt {
             name: "units",
             default: "\"log\"",
-            meaning: "when to write rows per unit: \"log\" (1, 2, 5, 10, ...), \"end\", \"never\" or a cadence",
+            meaning: "when to write rows per unit; \"log\": 1, 2, 5, 10, ...",
+            allowed: Every::ALLOWED,
         },
     ],
     build: |table| {
         let o: Options = registry::parse(table)?;
-        let sampled = match o.mode.as_str() {
-            "continuous" => false,
-            "sampled" => true,
-            other => {
-                let near = registry::suggest(other, &["continuous", "sampled"]);
-                return Err(ConfigError::new("mode", format!("unknown mode \"{other}\"{near}")));
-            }
-        };
+        let sampled = o.mode == "sampled";
         let units: Every = o.units.parse().map_err(|e| ConfigError::new("units", e))?;
         Ok(Box::new(Ledger { sampled, units, streams: Vec::new(), saved: Vec::new() }))
     },
