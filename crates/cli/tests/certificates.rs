@@ -131,7 +131,7 @@ fn mistakes_exit_with_two_and_say_what_to_do() {
     let (code, text) = failure(realign().arg("certify").arg(&out).arg("rule.name=fa"));
     assert!(code == 2 && text.contains("takes no overrides"), "{text}");
     for (wrong, says) in [
-        ("init.feedback.margin=0", "must be a number > 0"),
+        ("init.feedback.margin=0", "a number above 0"),
         ("init.feedback.cosine=1.0", "\"aligned\" has no option \"cosine\""),
     ] {
         let (code, text) = failure(realign().arg("certify").arg(&spec).arg(wrong));

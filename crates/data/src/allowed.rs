@@ -124,7 +124,8 @@ impl Allowed {
             }
             _ => self.to_string(),
         };
-        format!("expected {expected}, got {value}{}", self.cure(value))
+        let kind = if value.is_str() { ", a string" } else { "" };
+        format!("expected {expected}, got {value}{kind}{}", self.cure(value))
     }
 
     /// The words that may stand here, if any may.

@@ -20,8 +20,8 @@ pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         laws::find(name)?;
     }
     // Rounding of f32 weights moves conserved quantities as well; a law is about exact numbers.
-    let overrides: Vec<String> =
-        args.overrides.iter().cloned().chain(["train.dtype=f64".to_owned()]).collect();
+    let given = args.overrides.iter().filter(|o| !o.starts_with("train.dtype=")).cloned();
+    let overrides: Vec<String> = given.chain(["train.dtype=f64".to_owned()]).collect();
     let specs = Spec::load(&args.spec, &overrides)?.runs();
     let threads = args.means.threads();
     rayon::ThreadPoolBuilder::new()
