@@ -26,7 +26,7 @@ fn slips_in_overrides() {
     refused(&["optimizer.nesterov=True"], &["optimizer.nesterov", "write true"]);
     refused(&["seed=008"], &["seed", "write 8"]);
     refused(&["network.widths=8,6,2"], &["network.widths=[8,6,2]"]);
-    refused(&["seed=1", "seed=2"], &["takes back the override \"seed=1\""]);
+    refused(&["seed=1,2", "seed=3"], &["takes back the override \"seed=1,2\""]);
     refused(&["optimizer.schedule={name=cosine,floor=-1}"], &["floor", "from 0 to 1, got -1"]);
     refused(&["optimizer.schedule={name=step,gamma=nan}"], &["gamma", "above 0, got nan"]);
     refused(&["rule={name=adafa,kappa=0}"], &["rule.kappa", "above 0, got 0"]);

@@ -133,8 +133,6 @@ fn slips_in_files() {
 #[test]
 fn overrides_that_take_back_others() {
     for pair in [
-        ["seed=1", "seed=2"],
-        ["rule=fa", "rule.name=bp"],
         ["seed=1,2", "seed=3"],
         ["grid.seed=[1,2]", "seed=3"],
         ["seed=3", "grid.seed=[1,2]"],
@@ -144,14 +142,16 @@ fn overrides_that_take_back_others() {
         ["seed=1", "seed=null"],
         ["data.dim=20", "data={name=gaussians}"],
         ["optimizer.lr=0.1", "~optimizer"],
-        ["tune.seeds=9", "tune.seeds=8"],
-        ["+optimizer.momentum=0.5", "++optimizer.momentum=0.9"],
     ] {
         let e = parse(GOOD, &pair).err().unwrap_or_else(|| panic!("accepted: {pair:?}"));
         let want = format!("takes back the override \"{}\"", pair[0]);
         assert!(e.message.contains(&want), "{pair:?}: {e}");
     }
+    let last = parse(GOOD, &["seed=1", "seed=2"]).unwrap_or_else(|e| panic!("{e}")).runs();
+    assert_eq!((last.len(), last[0].seed()), (1, 2), "of two values of one key the last holds");
     for pair in [
+        ["rule=fa", "rule.name=bp"],
+        ["+optimizer.momentum=0.5", "++optimizer.momentum=0.9"],
         ["seed=1", "seed=1"],
         ["~seed", "seed=2"],
         ["data={name=gaussians}", "data.dim=20"],

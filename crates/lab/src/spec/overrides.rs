@@ -32,8 +32,13 @@ impl Change {
         }
     }
 
-    /// Whether nothing is left of `earlier` after this one.
+    /// Whether nothing is left of `earlier` after this one, and this one does more than give the same key another value: there the last one wins,
+    /// as in Hydra, so that scripts can append overrides to those they are handed.
     pub(crate) fn undoes(&self, earlier: &Change) -> bool {
+        if matches!((self, earlier), (Change::Set { path, .. }, Change::Set { path: old, .. }) if path == old)
+        {
+            return false;
+        }
         let axis = matches!(earlier, Change::Axis { .. });
         match self.path().strip_prefix("grid") {
             Some("") => axis,
