@@ -5,7 +5,7 @@ Pad-crop: the image is surrounded by `pad` black pixels (value 0 before normalis
 own size is cut out at a uniformly drawn place, (2 pad + 1)^2 of them. Flip: left and right are exchanged with
 probability 1/2. As in He, Zhang, Ren & Sun, "Deep residual learning for image recognition", CVPR 2016, section 4.2.
 
-Row r of the batch of step s draws from `rng.at(r)` where the trainer hands over the branch "augment" of the run's random
+Row r of the batch of step s draws from `rng.at(r)` - the rows to cut at, the columns, then whether to mirror - where the trainer hands over the branch "augment" of the run's random
 tree at s: so a resumed run makes the same batches, and other draws are not disturbed. Evaluation never comes here.
 */
 
@@ -79,6 +79,11 @@ impl Augment {
         }
     }
 
+    /// The change of the image in row `row` of a batch; `rng` is the branch of the batch's step.
+    fn view(self, rng: &Rng, row: usize) -> View {
+        self.draw(&mut rng.at(row as u64))
+    }
+
     /// Draws the change of one image.
     fn draw(self, rng: &mut Rng) -> View {
         let window = 2 * self.pad + 1;
@@ -88,12 +93,16 @@ impl Augment {
     }
 }
 
-/// Where the pixels of one changed image come from.
+/// Where the pixels of one changed image come from: pixel (y, x) shows (y + down, x + right) of the picture, black where that lies outside; after that
+/// left and right are exchanged, if at all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct View {
-    down: isize,
-    right: isize,
-    mirror: bool,
+pub struct View {
+    /// Rows that the window lies below the picture's own place.
+    pub down: isize,
+    /// Columns that the window lies to the right of it.
+    pub right: isize,
+    /// Whether left and right are exchanged.
+    pub mirror: bool,
 }
 
 impl View {
@@ -132,8 +141,13 @@ impl Bundle {
     pub fn gather_train(&self, indices: &[usize], x: &mut Tensor, rng: &Rng) {
         match self.augment {
             None => self.train.gather(indices, x),
-            Some(augment) => self.train.gather_views(indices, x, |row| augment.draw(&mut rng.at(row as u64))),
+            Some(augment) => self.train.gather_views(indices, x, |row| augment.view(rng, row)),
         }
+    }
+
+    /// How [`Bundle::gather_train`] changes the images in the first `rows` rows of a batch; `None` without `data.augment`.
+    pub fn views(&self, rows: usize, rng: &Rng) -> Option<Vec<View>> {
+        self.augment.map(|augment| (0..rows).map(|row| augment.view(rng, row)).collect())
     }
 }
 

@@ -27,6 +27,7 @@ mod dirs;
 mod error;
 pub mod fetch;
 mod idx;
+mod indices;
 mod load;
 mod names;
 mod picture;
@@ -43,7 +44,7 @@ fn real_data() -> Option<std::path::PathBuf> {
     dir.is_dir().then_some(dir)
 }
 
-pub use augment::Augment;
+pub use augment::{Augment, View};
 pub use config::{ClassChoice, DataConfig, common_options, parse_config};
 pub use contact::contact_sheet;
 pub use dataset::{Dataset, Features, Targets};

@@ -4,7 +4,7 @@
 
 use super::{Description, Pass, Pointwise};
 use crate::registry::Opt;
-use realign_tensor::{Element, Par, Tensor, dispatch, ops};
+use realign_tensor::{Element, Par, Rng, Tensor, dispatch, ops};
 
 pub(super) const DESCRIPTION: Description = Description {
     name: "dropout",
@@ -35,6 +35,10 @@ impl Dropout {
         assert!((0.0..1.0).contains(&probability), "dropout probability {probability}");
         Dropout { probability, stream }
     }
+
+    fn stream(&self, noise: &Rng) -> Rng {
+        noise.child("dropout").at(self.stream)
+    }
 }
 
 impl Pointwise for Dropout {
@@ -51,7 +55,7 @@ impl Pointwise for Dropout {
             *mask = y.zeros_like();
         }
         mask.set_rows(y.rows());
-        let rng = noise.child("dropout").at(self.stream);
+        let rng = self.stream(noise);
         // 32 bits per entry are plenty for a probability.
         let threshold = (self.probability * 4_294_967_296.0) as u64;
         let keep = 1.0 / (1.0 - self.probability);
@@ -75,12 +79,16 @@ impl Pointwise for Dropout {
     fn homogeneous(&self) -> bool {
         true
     }
+
+    fn draws(&self, noise: &Rng) -> Option<Rng> {
+        Some(self.stream(noise))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use realign_tensor::{DType, Rng};
+    use realign_tensor::DType;
 
     /// One draw per entry in order, from the layer's own stream, whoever draws them.
     #[test]

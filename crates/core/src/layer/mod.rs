@@ -209,6 +209,11 @@ pub trait Pointwise: Send + Sync {
 
     /// Whether phi(a z) = a phi(z) for a > 0.
     fn homogeneous(&self) -> bool;
+
+    /// The stream that this layer draws from in a training step, given the step's noise; `None` if it draws nothing.
+    fn draws(&self, _noise: &Rng) -> Option<Rng> {
+        None
+    }
 }
 
 macro_rules! activations {

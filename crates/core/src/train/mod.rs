@@ -22,6 +22,7 @@ mod update;
 mod watch;
 
 use batch::Batch;
+pub use batch::Drawn;
 pub(crate) use batch::fill_target;
 pub use directions::{Directions, Subject};
 pub use evaluate::{Evaluator, SplitScore};
@@ -337,11 +338,11 @@ impl Trainer {
         let n = self.data.train.len();
         let range = self.batch.select(step, &self.plan, n, &self.root);
         let indices = &self.batch.order[range];
-        let augment = self.root.child("augment").at(step);
+        let augment = batch::augment(&self.root, step);
         self.data.gather_train(indices, self.trace.input_mut(indices.len()), &augment);
         let target =
             fill_target(&self.data.train.targets, indices, &mut self.batch.labels, &mut self.batch.values);
-        let noise = self.root.child("noise").at(step);
+        let noise = batch::noise(&self.root, step);
         self.net.forward(&mut self.trace, Pass { par: self.par, noise: Some(&noise) });
         let signal = self.errors.signal_mut(&self.net, indices.len());
         let score = loss::evaluate(
