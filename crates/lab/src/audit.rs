@@ -51,7 +51,7 @@ impl Audited {
 /// Trains `spec` with the ledger and audits it; `run` is the directory of the run if it was made before.
 ///
 /// # Errors
-/// If the spec does not fit the data, or the run's checkpoint cannot be read.
+/// If the spec does not fit the data, these are not those of the run, or the run's checkpoint cannot be read.
 pub fn audit(
     spec: &RunSpec,
     run: Option<&Path>,
@@ -61,6 +61,7 @@ pub fn audit(
     stop: &AtomicBool,
 ) -> Result<Audited, LabError> {
     let mut setup = spec.setup(dirs, par)?;
+    run.map_or(Ok(()), |dir| store::same_data(dir, &setup.data.record))?;
     let steps = setup.plan.steps(setup.data.train.len());
     setup.plan.checkpoint = Every::Never;
     let ledger: Table = [("name".to_string(), Value::from("ledger"))].into_iter().collect();

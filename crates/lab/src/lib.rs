@@ -9,7 +9,9 @@ it, or hands back its report if it has ended.
 
 pub mod audit;
 mod error;
+pub mod export;
 pub mod figure;
+pub mod program;
 pub mod report;
 pub mod reproduce;
 mod run;

@@ -59,6 +59,8 @@ pub struct RunOptions {
 pub trait Observer {
     /// These many runs are to be made, or read if they have ended.
     fn begins(&mut self, _runs: usize) {}
+    /// Something about a run that its user should know, in a sentence.
+    fn noted(&mut self, _run: &RunSpec, _sentence: &str) {}
     /// A run starts, from `step` if it is resumed, of `steps`.
     fn started(&mut self, _run: &RunSpec, _step: u64, _steps: u64) {}
     /// A step was made.
@@ -115,6 +117,7 @@ pub(crate) fn run_held(
     let session =
         Session { command_line: &options.command_line, threads: options.par.count(), id: spec.id() };
     let mut dir = RunDir::open(&path, spec, &setup.data.record, &session)?;
+    dir.notes().iter().for_each(|sentence| observer.noted(spec, sentence));
     let mut trainer = Trainer::new(setup)?;
     // A checkpoint may read well and still not fit; then the one before it is tried.
     let mut unfit = false;
@@ -201,6 +204,9 @@ impl Shared<'_, '_> {
 }
 
 impl Observer for Shared<'_, '_> {
+    fn noted(&mut self, run: &RunSpec, sentence: &str) {
+        self.with(|o| o.noted(run, sentence));
+    }
     fn started(&mut self, run: &RunSpec, step: u64, steps: u64) {
         self.with(|o| o.started(run, step, steps));
     }

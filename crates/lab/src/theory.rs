@@ -10,17 +10,19 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use toml::Value;
 
-/// Checks data and initial state of a run, on at most `examples` examples.
+/// Checks data and initial state of a run, on at most `examples` examples; `run` is the directory of the run if it was made before.
 ///
 /// # Errors
-/// If the data cannot be had or the spec does not fit them.
+/// If the data cannot be had, are not those of the run, or the spec does not fit them.
 pub fn certificate(
     spec: &RunSpec,
+    run: Option<&Path>,
     dirs: &Dirs,
     par: Par,
     examples: Option<usize>,
 ) -> Result<Certificate, LabError> {
     let setup = spec.setup(dirs, par)?;
+    run.map_or(Ok(()), |dir| store::same_data(dir, &setup.data.record))?;
     let n = setup.data.train.len();
     let number = |key: &str| spec.get(key).and_then(|v| v.as_float().or(v.as_integer().map(|i| i as f64)));
     let trainer = Trainer::new(setup)?;

@@ -33,9 +33,9 @@ pub enum StoreError {
         /// First line that differs.
         difference: String,
     },
-    /// The data have changed since the run's last checkpoint.
+    /// The data are not those that the run was made on.
     #[error(
-        "run directory {path} has a checkpoint on other data ({difference}); bring those back to go on, or remove it to start over",
+        "run directory {path} was made on other data ({difference}); bring those back, or remove the directory to start over",
         path = path.display()
     )]
     OtherData {
