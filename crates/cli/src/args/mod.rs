@@ -1,11 +1,13 @@
 //! What can be typed: the commands here, their arguments by theme below.
 
 mod data;
+mod export;
 mod report;
 mod run;
 mod theory;
 
 pub(crate) use data::{DataArgs, DataCommand};
+pub(crate) use export::ExportArgs;
 pub(crate) use report::{ReportArgs, ReproduceArgs};
 pub(crate) use run::{RunArgs, SweepArgs, SweepCommand};
 pub(crate) use theory::{AuditArgs, CertifyArgs, CheckArgs, DominanceArgs};
@@ -26,7 +28,7 @@ A sweep with failed runs ends with the code of the first error, after all other 
 
 /// Train networks by feedback alignment and see why they learn or fail.
 #[derive(Parser)]
-#[command(name = "realign", version, propagate_version = true, after_help = EXIT_CODES)]
+#[command(name = "realign", version = realign_lab::program::NAMED, propagate_version = true, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -70,6 +72,8 @@ pub(crate) enum Command {
     Reproduce(ReproduceArgs),
     /// One page for a folder of runs, or for what `reproduce` made
     Report(ReportArgs),
+    /// What another program needs to replay a run: its batches, its examples
+    Export(ExportArgs),
     /// BibTeX of everything a spec uses
     Cite(CiteArgs),
     /// Data sets: list, show, fetch, verify

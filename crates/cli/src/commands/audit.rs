@@ -21,6 +21,7 @@ pub(crate) fn audit(args: AuditArgs) -> anyhow::Result<ExitCode> {
         let message = "a run is audited as it was made: overrides go with a spec, not with a run directory";
         return Err(UserError(message.into()).into());
     }
+    run.as_deref().map_or(Ok(()), super::check_run)?;
     let file = run.as_ref().map_or_else(|| args.target.clone(), |dir| dir.join("spec.toml"));
     let specs = Spec::load(&file, &args.overrides)?.runs();
     let threads = args.means.threads();

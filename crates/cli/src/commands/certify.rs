@@ -30,6 +30,9 @@ pub(crate) fn certify(args: &CertifyArgs) -> anyhow::Result<ExitCode> {
     if is_run && !args.overrides.is_empty() {
         return Err(UserError("a run directory takes no overrides: its spec is fixed".into()).into());
     }
+    if is_run {
+        super::check_run(&args.target)?;
+    }
     let path = if is_run { args.target.join("spec.toml") } else { args.target.clone() };
     let runs = Spec::load(&path, &args.overrides)?.runs();
     let threads = args.means.threads();
@@ -37,7 +40,8 @@ pub(crate) fn certify(args: &CertifyArgs) -> anyhow::Result<ExitCode> {
     let examples = (args.examples > 0).then_some(args.examples);
     let mut found = Vec::new();
     for run in &runs {
-        let certificate = theory::certificate(run, &dirs, Par::threads(threads), examples)?;
+        let made = is_run.then_some(args.target.as_path());
+        let certificate = theory::certificate(run, made, &dirs, Par::threads(threads), examples)?;
         let check = if is_run { Some(theory::check(&certificate, &args.target)?) } else { None };
         found.push((certificate, check));
     }

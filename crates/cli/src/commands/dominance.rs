@@ -18,6 +18,7 @@ pub(crate) fn dominance(args: &DominanceArgs) -> anyhow::Result<()> {
         ))
         .into());
     }
+    super::check_run(&args.run)?;
     let samples = theory::decomposition(&args.run)?;
     let Some(found) = dominance::dominance(&samples) else {
         let message = format!(

@@ -7,6 +7,7 @@ mod cite;
 mod completions;
 mod data;
 mod dominance;
+mod export;
 mod laws;
 mod list;
 mod man;
@@ -16,7 +17,17 @@ mod run;
 mod sweep;
 
 use crate::args::Command;
+use crate::output;
+use realign_lab::LabError;
+use std::path::Path;
 use std::process::ExitCode;
+
+/// Refuses a run directory in which spec, data record or first weights are not what the run began with; what could not be checked is told.
+pub(crate) fn check_run(dir: &Path) -> anyhow::Result<()> {
+    let notes = realign_lab::store::verify(dir).map_err(LabError::Store)?;
+    notes.iter().for_each(|sentence| output::note(&format!("note: {sentence}")));
+    Ok(())
+}
 
 /// Does what was asked for.
 pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
@@ -41,6 +52,7 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Dominance(args) => done(dominance::dominance(&args)),
         Command::Reproduce(args) => reproduce::reproduce(args),
         Command::Report(args) => done(report::report(&args)),
+        Command::Export(args) => done(export::export(&args)),
         Command::Cite(args) => done(cite::cite(&args)),
         Command::Data(args) => data::data(args),
         Command::Completions { shell } => done(completions::completions(shell)),

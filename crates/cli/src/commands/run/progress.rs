@@ -95,6 +95,10 @@ impl Observer for Progress {
         }
     }
 
+    fn noted(&mut self, run: &RunSpec, sentence: &str) {
+        self.say(&format!("{}: {sentence}", name(run)));
+    }
+
     fn started(&mut self, run: &RunSpec, step: u64, steps: u64) {
         self.tally.started(run.id());
         if step > 0 {
