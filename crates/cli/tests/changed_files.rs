@@ -58,7 +58,8 @@ fn a_changed_file_is_refused_by_every_command() {
     }
     for command in COMMANDS {
         let (code, text) = on(&run, command);
-        assert!(code == 0 || (command == "certify" && !text.contains("error:")), "{command}: {code} {text}");
+        // What they say of a run so short may be good or bad.
+        assert!(code < 2 && !text.contains("error:"), "{command}: {code} {text}");
     }
 }
 
@@ -69,8 +70,13 @@ fn a_run_without_a_manifest_is_read_and_the_reader_told() {
     for command in COMMANDS {
         let _ = fs::remove_file(run.join("manifest.json"));
         let (code, text) = on(&run, command);
-        assert!(code == 0 || (command == "certify" && !text.contains("error:")), "{command}: {code} {text}");
-        assert_eq!(text.matches("has no manifest.json (an older version made it)").count(), 1, "{command}: {text}");
+        // What they say of a run so short may be good or bad.
+        assert!(code < 2 && !text.contains("error:"), "{command}: {code} {text}");
+        assert_eq!(
+            text.matches("has no manifest.json (an older version made it)").count(),
+            1,
+            "{command}: {text}"
+        );
         assert_eq!(run.join("manifest.json").exists(), command == "run");
     }
 }
@@ -81,9 +87,7 @@ fn a_damaged_last_checkpoint_is_told_as_that() {
     let dir = tempfile::tempdir().unwrap();
     let run = made(dir.path());
     let last = fs::read_dir(run.join("checkpoints")).unwrap().map(|e| e.unwrap().path());
-    let last = last.max_by_key(|p| {
-        p.file_stem().unwrap().to_str().unwrap()[5..].parse::<u64>().unwrap()
-    });
+    let last = last.max_by_key(|p| p.file_stem().unwrap().to_str().unwrap()[5..].parse::<u64>().unwrap());
     let last = last.unwrap();
     let mut bytes = fs::read(&last).unwrap();
     let n = bytes.len();
@@ -118,6 +122,9 @@ fn other_data_than_the_runs_are_refused() {
         }
         let (code, said) = with(&mut process);
         assert_eq!(code, 2, "{command}: {said}");
-        assert!(said.contains("was made on other data") && said.contains("train-labels-idx1-ubyte"), "{said}");
+        assert!(
+            said.contains("was made on other data") && said.contains("train-labels-idx1-ubyte"),
+            "{said}"
+        );
     }
 }

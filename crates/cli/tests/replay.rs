@@ -80,7 +80,8 @@ fn page_blocks() -> Vec<String> {
 
 /// Runs the page's numpy and then `more`, which prints one JSON value.
 fn page_says(python: &python::Python, more: &str, arguments: &[&Path]) -> Value {
-    let code = format!("{}\nimport json, sys, tomllib\nfrom pathlib import Path\n{more}", page_blocks().concat());
+    let code =
+        format!("{}\nimport json, sys, tomllib\nfrom pathlib import Path\n{more}", page_blocks().concat());
     let done = python.command().args(["-c", &code]).args(arguments).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     serde_json::from_slice(&done.stdout).unwrap()
@@ -168,7 +169,8 @@ fn augmentation_and_dropout_are_replayed_from_the_exports() {
 fn exported_batches_hold_every_example_once_an_epoch() {
     let dir = tempfile::tempdir().unwrap();
     let subset = ["data.subset=50", "train.epochs=3", "optimizer.schedule={name=step,milestones=[0.5]}"];
-    let run = made(dir.path(), RUN, &subset, &["--batches", "--out", dir.path().join("out").to_str().unwrap()]);
+    let run =
+        made(dir.path(), RUN, &subset, &["--batches", "--out", dir.path().join("out").to_str().unwrap()]);
     assert!(!run.join("export").exists());
     let lines = fs::read_to_string(dir.path().join("out/batches.jsonl")).unwrap();
     let lines: Vec<Value> = lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
@@ -180,7 +182,11 @@ fn exported_batches_hold_every_example_once_an_epoch() {
     for (epoch, lines) in lines.chunks(4).enumerate() {
         let sizes: Vec<usize> = lines.iter().map(|l| l["examples"].as_array().unwrap().len()).collect();
         assert_eq!(sizes, [16, 16, 16, 2]);
-        assert!(lines.iter().all(|l| l["epoch"] == epoch && l.get("augment").is_none() && l.get("dropout").is_none()));
+        assert!(
+            lines
+                .iter()
+                .all(|l| l["epoch"] == epoch && l.get("augment").is_none() && l.get("dropout").is_none())
+        );
         let order: Vec<u64> = lines.iter().flat_map(|l| positions(&l["examples"])).collect();
         let mut sorted = order.clone();
         sorted.sort_unstable();

@@ -5,7 +5,8 @@ use crate::{DataConfig, Dirs, load};
 use realign_tensor::Rng;
 
 fn record(text: &str) -> DataRecord {
-    let config: DataConfig = format!("name = 'digits'\n{text}").parse::<toml::Table>().unwrap().try_into().unwrap();
+    let config: DataConfig =
+        format!("name = 'digits'\n{text}").parse::<toml::Table>().unwrap().try_into().unwrap();
     load(&config, 3, &Dirs::default()).unwrap().record
 }
 

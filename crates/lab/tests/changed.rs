@@ -147,7 +147,10 @@ fn a_run_of_an_older_version_goes_on() {
     assert_eq!(damaged(error), path);
     fs::write(&path, &old).unwrap();
     let notes = verify(&dir).unwrap();
-    assert!(notes.len() == 1 && notes[0].contains("has no manifest.json (an older version made it)"), "{notes:?}");
+    assert!(
+        notes.len() == 1 && notes[0].contains("has no manifest.json (an older version made it)"),
+        "{notes:?}"
+    );
     assert_eq!(go(&dir).unwrap().status, Status::Done);
     assert_eq!(fs::read(dir.join("metrics.jsonl")).unwrap(), rows);
     assert_eq!(fs::read_to_string(&path).unwrap(), old);

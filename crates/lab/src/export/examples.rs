@@ -51,7 +51,8 @@ pub(super) fn write(path: &Path, data: &Bundle) -> Result<(), StoreError> {
 fn split<'a>(name: &str, set: &'a Dataset, positions: &[usize]) -> Vec<Block<'a>> {
     let examples = set.len();
     let shaped = |one: &[usize]| [&[examples], one].concat();
-    let block = |what: &str, dtype, shape, bytes| Block { name: format!("{name}.{what}"), dtype, shape, bytes };
+    let block =
+        |what: &str, dtype, shape, bytes| Block { name: format!("{name}.{what}"), dtype, shape, bytes };
     let features = match &set.features {
         Features::U8 { pixels, .. } => {
             block("pixels", Dtype::U8, shaped(set.example_shape.dims()), Cow::Borrowed(&pixels[..]))

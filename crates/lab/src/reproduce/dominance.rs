@@ -56,7 +56,13 @@ impl<'a> Course<'a> {
             samples: found,
             cosines: curve("decomposition", "cosine"),
             misaligned: curve("aligned_units", "misaligned").into_iter().fold(f64::NAN, f64::max),
-            certificate: theory::certificate(&run.spec, Some(&run.dir), &Dirs::default(), Par::threads(1), None)?,
+            certificate: theory::certificate(
+                &run.spec,
+                Some(&run.dir),
+                &Dirs::default(),
+                Par::threads(1),
+                None,
+            )?,
         })
     }
 

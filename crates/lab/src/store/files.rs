@@ -11,10 +11,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
 }
 
 /// As [`write`], for what is too large to be held: `fill` writes the file that it is given.
-pub(crate) fn write_by(
-    path: &Path,
-    fill: impl FnOnce(&Path) -> io::Result<()>,
-) -> Result<(), StoreError> {
+pub(crate) fn write_by(path: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> Result<(), StoreError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temp = path.with_file_name(format!(".{name}.tmp"));
     let done = (|| {
