@@ -95,7 +95,7 @@ fn what_is_no_record_is_refused_with_a_reason() {
         let error = DataRecord::from_json(changed.as_bytes()).unwrap_err();
         assert!(error.contains(part), "{error}");
     }
-    assert!(DataRecord::from_json(text[..40].as_bytes()).is_err());
+    assert!(DataRecord::from_json(&text.as_bytes()[..40]).is_err());
     // The largest position that is taken, and the first that is not.
     let with = |last: &str| text.replace(list, &format!("\"train_indices\": [{last}]"));
     assert!(DataRecord::from_json(with("99999999").as_bytes()).is_ok());

@@ -1,5 +1,5 @@
-//! How long a run is and in what batches: steps per epoch = ceil(n / batch), the last batch of an epoch may be smaller: it is kept, and its mean is over the examples
-//! that it has.
+//! How long a run is and in what batches: steps per epoch = ceil(n / batch). The last batch of an epoch may be smaller: it is kept, and its mean is
+//! over the examples that it has.
 
 use super::Every;
 use crate::ConfigError;
