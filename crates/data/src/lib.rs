@@ -26,6 +26,7 @@ mod decoded;
 mod dirs;
 mod error;
 pub mod fetch;
+mod files;
 mod idx;
 mod load;
 mod names;
@@ -34,6 +35,8 @@ mod record;
 mod registry;
 mod select;
 mod sets;
+mod shown;
+mod unread;
 
 /// The real data of this machine, for tests: `$REALIGN_DATA`, or a folder beside the project.
 #[cfg(test)]
@@ -54,3 +57,4 @@ pub use names::suggest;
 pub use picture::JPEG_DECODER;
 pub use record::{ChangedLabel, DataRecord, Source, SourceFile};
 pub use registry::{Allowed, Download, Entry, Kind, OptionDoc, RemoteFile, entry, registry};
+pub use shown::{shown, shown_lines, shown_path};
