@@ -95,7 +95,7 @@ pub(crate) struct Means {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     threads: Option<u32>,
     /// Folder with data sets, searched before $REALIGN_DATA and the cache folder
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = data_folder)]
     data_dir: Option<PathBuf>,
 }
 
@@ -107,6 +107,13 @@ impl Means {
     pub(crate) fn dirs(&self) -> Dirs {
         Dirs { data_dir: self.data_dir.clone() }
     }
+}
+
+/// A folder that is there: where it is not, the next place in the order might hold other data.
+fn data_folder(path: &str) -> Result<PathBuf, String> {
+    let dirs = Dirs { data_dir: Some(PathBuf::from(path)) };
+    dirs.check().map_err(|e| e.to_string())?;
+    Ok(PathBuf::from(path))
 }
 
 /// `SLURM_CPUS_PER_TASK`, else all cores.
