@@ -13,6 +13,7 @@ pub mod figure;
 pub mod report;
 pub mod reproduce;
 mod run;
+pub mod settings;
 pub mod spec;
 pub mod stats;
 pub mod store;

@@ -68,6 +68,15 @@ impl StoreError {
         move |source| StoreError::Io { doing, path, source }
     }
 
+    /// A JSON file that cannot be read, or this line of a file of JSON lines: with line and column.
+    pub(crate) fn json(path: &Path, line: Option<usize>, error: &serde_json::Error) -> StoreError {
+        let column = error.column();
+        let text = error.to_string();
+        let what = text.strip_suffix(&format!(" at line {} column {column}", error.line())).unwrap_or(&text);
+        let message = format!("damaged at line {}, column {column}: {what}", line.unwrap_or(error.line()));
+        StoreError::Damaged { path: path.to_path_buf(), message }
+    }
+
     /// Whether the user chose an unusable directory.
     pub fn is_usage(&self) -> bool {
         use std::io::ErrorKind as K;

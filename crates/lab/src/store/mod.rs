@@ -14,7 +14,7 @@ mod report;
 
 pub use error::StoreError;
 pub use metrics::{Stored, read as read_metrics};
-pub use report::{RunReport, Status};
+pub use report::{Rise, RunReport, Status};
 
 use crate::RunSpec;
 use metrics::Appender;
@@ -144,17 +144,27 @@ pub(crate) fn checkpoint_at(path: &Path, step: u64) -> Result<Option<Checkpoint>
     }
 }
 
-/// The report of a finished run of this spec in `path`.
+/// The report of a finished run in `path`; none if it has not ended, or if its report is damaged, so that it is made again.
 pub(crate) fn finished(path: &Path) -> Option<RunReport> {
-    if !status(path)?.is_final() {
-        return None;
-    }
-    // A run directory may have been moved since.
-    summary(path).map(|r| RunReport { run: path.display().to_string(), ..r })
+    ending(path).ok().flatten()
 }
 
-fn summary(path: &Path) -> Option<RunReport> {
-    serde_json::from_str(&fs::read_to_string(path.join("summary.json")).ok()?).ok()
+/// The report of a run in `path`, if it has ended.
+///
+/// # Errors
+/// If it has ended and its `summary.json` is not there or damaged; says where.
+pub(crate) fn ending(path: &Path) -> Result<Option<RunReport>, StoreError> {
+    if !status(path).is_some_and(Status::is_final) {
+        return Ok(None);
+    }
+    // A run directory may have been moved since.
+    summary(path).map(|r| Some(RunReport { run: path.display().to_string(), ..r }))
+}
+
+fn summary(path: &Path) -> Result<RunReport, StoreError> {
+    let path = path.join("summary.json");
+    let text = fs::read(&path).map_err(StoreError::io("read", &path))?;
+    serde_json::from_slice(&text).map_err(|e| StoreError::json(&path, None, &e))
 }
 
 impl RunDir {
