@@ -37,6 +37,8 @@ pub struct Run {
     pub report: Option<RunReport>,
     /// Its rows, if it has ended.
     pub rows: Vec<Stored>,
+    /// Why nothing is known of its end although it has one: the damaged file and the place in it.
+    pub damage: Option<String>,
 }
 
 /// All runs of an experiment with what is on disk of them, or else what is known of their ends; and for how many it was that.
@@ -58,10 +60,16 @@ pub(super) fn load(
 
 impl Run {
     pub(crate) fn load(spec: &RunSpec, dir: PathBuf) -> Result<Run, LabError> {
-        let report = store::finished(&dir);
-        let rows =
-            if report.is_some() { store::read_metrics(&dir.join("metrics.jsonl"))? } else { Vec::new() };
-        Ok(Run { spec: spec.clone(), status: store::status(&dir), report, rows, dir })
+        let ended = store::ending(&dir).and_then(|report| match report {
+            None => Ok((None, Vec::new())),
+            Some(r) => Ok((Some(r), store::read_metrics(&dir.join("metrics.jsonl"))?)),
+        });
+        // A run of which half can be read would stand in a mean and not in the figure beside it.
+        let ((report, rows), damage) = match ended {
+            Ok(found) => (found, None),
+            Err(e) => ((None, Vec::new()), Some(e.to_string())),
+        };
+        Ok(Run { spec: spec.clone(), status: store::status(&dir), report, rows, damage, dir })
     }
 
     /// Whether all its steps were made.

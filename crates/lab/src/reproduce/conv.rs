@@ -164,7 +164,7 @@ pub(super) mod tests {
         if spec.rule() != "bp" {
             rows.extend([row(0, "weight_angle", Some(1), 0.0), row(2, "weight_angle", Some(1), weight)]);
         }
-        Run { spec, dir: PathBuf::new(), status: Some(status), report: Some(report), rows }
+        Run { spec, dir: PathBuf::new(), status: Some(status), report: Some(report), rows, damage: None }
     }
 
     #[test]

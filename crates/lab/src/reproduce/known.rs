@@ -84,12 +84,13 @@ impl Known {
             weight_angle: angles("weight_angle"),
             update_angle: angles("update_angle"),
         };
-        let rows = last_rows(&report, of("angle"));
-        Some(Run { spec: spec.clone(), dir, status: Some(*status), report: Some(report), rows })
+        // Tables made before columns carried their probe have it as `angle`.
+        let rows = last_rows(&report, of("update_angle.angle").or(of("angle")));
+        Some(Run { spec: spec.clone(), dir, status: Some(*status), report: Some(report), rows, damage: None })
     }
 }
 
-/// Last row of each angle: of W and B by layer, of the update by layer and over all weights (column `angle`).
+/// Last row of each angle: of W and B by layer, of the update by layer and over all weights (column `update_angle.angle`).
 fn last_rows(report: &RunReport, whole: Option<f64>) -> Vec<Stored> {
     let row = |probe: &str, layer: Option<usize>, value: f64| Stored {
         step: report.steps,
