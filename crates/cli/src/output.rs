@@ -1,6 +1,8 @@
 //! Everything that is printed goes through here: a reader that went away (`realign rules | head -1`) ends the program
 //! quietly instead of with a panic.
 
+pub(crate) mod table;
+
 use serde::Serialize;
 use std::io::{ErrorKind, Write};
 

@@ -18,7 +18,8 @@ use std::path::PathBuf;
 const EXIT_CODES: &str = "\
 Exit codes:
   0   done; also when a run diverged, which is a result (its status says so)
-  1   failure while running: a download failed, a file does not verify, a bug
+  1   failure while running: a download failed, a file does not verify, a bug; or `report`, `sweep collect`
+      and the results of a sweep had to leave out a run with a damaged file
   2   something to correct: arguments, spec, data files, an output folder that cannot be written or belongs
       to another spec or process, a full disk
   75  stopped by SIGINT or SIGTERM after a checkpoint: run the same command again to resume

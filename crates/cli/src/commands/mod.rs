@@ -24,7 +24,7 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     let done = |result: anyhow::Result<()>| result.map(|()| ExitCode::SUCCESS);
     match command {
         Command::Run(args) => run::run(args),
-        Command::Sweep(args) => done(sweep::sweep(args.command)),
+        Command::Sweep(args) => sweep::sweep(args.command),
         Command::Audit(args) => audit::audit(args),
         Command::Check(args) => check::check(&args),
         Command::Laws(args) => done(laws::laws(&args)),
@@ -40,7 +40,7 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Certify(args) => certify::certify(&args),
         Command::Dominance(args) => done(dominance::dominance(&args)),
         Command::Reproduce(args) => reproduce::reproduce(args),
-        Command::Report(args) => done(report::report(&args)),
+        Command::Report(args) => report::report(&args),
         Command::Cite(args) => done(cite::cite(&args)),
         Command::Data(args) => data::data(args),
         Command::Completions { shell } => done(completions::completions(shell)),

@@ -74,6 +74,7 @@ pub(crate) fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
 fn single(run: &RunSpec, report: &RunReport, json: bool) -> anyhow::Result<ExitCode> {
     if json {
         output::print(&(serde_json::to_string(report)? + "\n"))?;
+        report.rise().iter().for_each(|rise| output::note(&format!("warning: {rise}")));
     } else {
         output::print(&table::single(run, report))?;
     }
@@ -111,6 +112,9 @@ fn finish(sweep: Sweep, root: &Path, args: &RunArgs, stopped: bool) -> anyhow::R
         }
     }
     warnings.iter().for_each(|w| output::note(&format!("warning: {w}")));
+    if args.json {
+        tell_rises(&reports);
+    }
     let mut told: Vec<String> = Vec::new();
     let mut worst = None;
     for (spec, error) in errors {
@@ -131,7 +135,18 @@ fn finish(sweep: Sweep, root: &Path, args: &RunArgs, stopped: bool) -> anyhow::R
     if sweep.unfinished && !stopped {
         output::note("tuning is not finished: other processes are at work on it; run the same command again");
     }
+    let damaged = super::sweep::tell_damaged(&sweep.damaged);
+    if worst.is_none() && !sweep.damaged.is_empty() {
+        return Ok(damaged);
+    }
     Ok(worst.unwrap_or_else(|| code(stopped || (sweep.unfinished && args.no_wait))))
+}
+
+/// Says what the table would: the object has no words for it.
+fn tell_rises(reports: &[(&RunSpec, RunReport)]) {
+    for (spec, rise) in reports.iter().filter_map(|(spec, report)| Some((spec, report.rise()?))) {
+        output::note(&format!("warning: run {}: {rise}", spec.label()));
+    }
 }
 
 fn label<'a>(spec: &'a RunSpec, report: &'a RunReport) -> Labelled<'a> {

@@ -20,7 +20,7 @@ pub mod tune;
 mod work;
 
 pub use claim::Pace;
-pub use collect::{collect, long};
+pub use collect::{Collected, collect, long, series};
 pub use columns::{Cell, Results};
 pub use error::SweepError;
 pub use folder::Listed;
@@ -44,6 +44,8 @@ pub struct Sweep {
     pub tuned: Option<Tuned>,
     /// Whether tuning was cut short, by `stop` or because other processes are still at it: the same command goes on.
     pub unfinished: bool,
+    /// Runs of the folder that have ended and have a damaged file, with that file and the place in it.
+    pub damaged: Vec<Standing>,
 }
 
 /// Tunes if the spec asks for it, makes its runs and writes the results of the folder. To be called again after any
@@ -68,12 +70,20 @@ pub fn run_sweep(
         None => (spec.clone(), None),
         Some(_) => match tune::tune(spec, root, options, crew, observer, stop)? {
             Some(tuned) => (spec.with_choices(&tuned.choices())?, Some(tuned)),
-            None => return Ok(Sweep { runs: vec![], ended: vec![], tuned: None, unfinished: true }),
+            None => {
+                return Ok(Sweep {
+                    runs: vec![],
+                    ended: vec![],
+                    tuned: None,
+                    unfinished: true,
+                    damaged: vec![],
+                });
+            }
         },
     };
     let runs = spec.runs();
-    let ended = make(root, &runs, options, crew, observer, stop)?;
-    Ok(Sweep { runs, ended, tuned, unfinished: false })
+    let (ended, damaged) = made(root, &runs, options, crew, observer, stop)?;
+    Ok(Sweep { runs, ended, tuned, unfinished: false, damaged })
 }
 
 /// Lists runs in the manifest of the folder `root`, makes those that are not there and writes the results of the folder: the part of
@@ -89,6 +99,18 @@ pub fn make(
     observer: &mut (dyn Observer + Send),
     stop: &AtomicBool,
 ) -> Result<Vec<Ended>, LabError> {
+    made(root, runs, options, crew, observer, stop).map(|(ended, _)| ended)
+}
+
+/// As [`make`], with the damaged runs of the folder.
+fn made(
+    root: &Path,
+    runs: &[RunSpec],
+    options: &RunOptions,
+    crew: &Crew,
+    observer: &mut (dyn Observer + Send),
+    stop: &AtomicBool,
+) -> Result<(Vec<Ended>, Vec<Standing>), LabError> {
     let folder = Folder(root.to_path_buf());
     folder.list(runs)?;
     let options = RunOptions { out: Out::Root(root.to_path_buf()), ..options.clone() };
@@ -99,7 +121,7 @@ pub fn make(
     if !stop.load(Ordering::Relaxed) && !full {
         // The folder may have been deleted in the meantime.
         folder.list(runs)?;
-        collect(root)?;
+        return Ok((ended, collect(root)?.damaged));
     }
-    Ok(ended)
+    Ok((ended, Vec::new()))
 }

@@ -5,6 +5,7 @@ use super::sweep_tally::Tally;
 use crate::output;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use realign::train;
+use realign_lab::table::plain;
 use realign_lab::{LabError, Observer, RunReport, RunSpec, Status};
 use std::collections::HashMap;
 use std::io::IsTerminal;
@@ -103,7 +104,7 @@ impl Observer for Progress {
         if !self.terminal {
             return;
         }
-        let new = bar(steps, "{prefix} {bar:30} {pos}/{len} {per_sec} eta {eta} {msg}");
+        let new = bar(steps, "{prefix} {bar:30} {pos}/{len} steps, {per_sec}, eta {eta} {msg}");
         let shown = self.all.insert(0, new.bar);
         shown.set_prefix(name(run).to_owned());
         shown.set_position(step);
@@ -118,18 +119,18 @@ impl Observer for Progress {
             entry.bar.set_position(p.step);
             if entry.changed.elapsed() >= PAUSE {
                 entry.changed = Instant::now();
-                entry.bar.set_message(format!("loss {:.4}", p.loss));
+                entry.bar.set_message(format!("loss {}", plain(p.loss)));
             }
             self.overall(false);
         } else if !self.sweep && (p.step.is_multiple_of(p.steps_per_epoch.max(1)) || p.step == p.steps) {
             let per_epoch = p.steps_per_epoch.max(1);
             let (epoch, epochs) = (p.step.div_ceil(per_epoch), p.steps.div_ceil(per_epoch));
             let line = format!(
-                "{}: epoch {epoch}/{epochs}, step {}/{}, loss {:.4}",
+                "{}: epoch {epoch}/{epochs}, step {}/{}, loss {}",
                 name(run),
                 p.step,
                 p.steps,
-                p.loss
+                plain(p.loss)
             );
             output::note(&line);
         }
