@@ -10,7 +10,7 @@ mod latex;
 
 use crate::StoreError;
 use crate::figure::csv_cell;
-use crate::stats::Estimate;
+use crate::stats::{Estimate, equal};
 use crate::store::files;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -140,7 +140,7 @@ impl Table {
             Cell::Text(text) => Shown { text: text.clone(), bold: false, words: true },
             Cell::Number { mean, interval } => Shown {
                 text: number(*mean, *interval, self.columns[c].decimals),
-                bold: mean.is_some() && *mean == best[c],
+                bold: mean.zip(best[c]).is_some_and(|(m, best)| equal(m, best)),
                 words: false,
             },
         };
