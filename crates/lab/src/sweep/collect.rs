@@ -2,7 +2,7 @@
 `results.csv` and `results.parquet`: one tidy row per run of a sweep, none left out.
 
 Columns, in this order: `id`, `folder`, `rule`, `seed`, `status`, `error`; every setting that differs between runs (axes of the
-grid, and what a rule's own values or tuning changed); `steps`, `epochs` and the figures of the summary, layers as `weight_angle.0`
+grid, and what a rule's own values or tuning changed) and `data.name`, which tells a stand-in from the data set; `steps`, `epochs` and the figures of the summary, layers as `weight_angle.0`
 from the input up; the last value of every measured series that is not of single units, as `name.split.layer`; `seconds`. All but `seconds`
 is the same however often the sweep was interrupted.
 */
@@ -105,7 +105,7 @@ fn known(root: &Path, standing: Standing) -> Result<Known, LabError> {
 }
 
 /// Plain values and lists of a spec with dotted keys.
-fn flatten(value: &Value, path: &str, out: &mut BTreeMap<String, Value>) {
+pub(super) fn flatten(value: &Value, path: &str, out: &mut BTreeMap<String, Value>) {
     match value {
         Value::Table(table) => {
             for (key, value) in table {
@@ -119,8 +119,9 @@ fn flatten(value: &Value, path: &str, out: &mut BTreeMap<String, Value>) {
     }
 }
 
-/// Keys whose values differ between runs that have a spec, and all axes of the grid.
+/// Keys whose values differ between runs that have a spec, all axes of the grid, and the data set.
 fn settings(runs: &[Known]) -> Vec<String> {
+    let data = "data.name".to_owned();
     let mut keys: BTreeSet<&String> = runs.iter().flat_map(|r| r.standing.run.axes.keys()).collect();
     let with_spec: Vec<&Known> = runs.iter().filter(|r| r.settings.contains_key("name")).collect();
     if let Some(first) = with_spec.first() {
@@ -129,6 +130,9 @@ fn settings(runs: &[Known]) -> Vec<String> {
             all.into_iter()
                 .filter(|k| with_spec.iter().any(|r| r.settings.get(*k) != first.settings.get(*k))),
         );
+    }
+    if !with_spec.is_empty() {
+        keys.insert(&data);
     }
     keys.into_iter().filter(|k| !["rule.name", "seed"].contains(&k.as_str())).cloned().collect()
 }
