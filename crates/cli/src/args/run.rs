@@ -35,7 +35,7 @@ pub(crate) struct RunArgs {
     /// Print exactly one JSON object instead of a table
     #[arg(long)]
     pub(crate) json: bool,
-    /// No progress
+    /// Print nothing but errors and where the result is
     #[arg(long, short)]
     pub(crate) quiet: bool,
     /// Check the spec and list its runs without running them

@@ -14,6 +14,7 @@ mod collect;
 mod columns;
 mod error;
 mod folder;
+mod labels;
 mod shard;
 mod status;
 pub mod tune;
@@ -24,9 +25,10 @@ pub use collect::{collect, long};
 pub use columns::{Cell, Results};
 pub use error::SweepError;
 pub use folder::Listed;
+pub use labels::labels;
 pub use shard::Shard;
 pub use status::{Standing, State, Summary, retry, status};
-pub use work::{Crew, Ended, work};
+pub use work::{Crew, Ended, Stage, work};
 
 use crate::{LabError, Observer, Out, RunOptions, RunSpec, Spec};
 use folder::Folder;
@@ -92,7 +94,10 @@ pub fn make(
     let folder = Folder(root.to_path_buf());
     folder.list(runs)?;
     let options = RunOptions { out: Out::Root(root.to_path_buf()), ..options.clone() };
-    observer.begins(crew.shard.map_or(runs.len(), |s| s.of(runs).len()));
+    match crew.shard {
+        Some(shard) => observer.begins(&shard.of(runs), crew.stage),
+        None => observer.begins(runs, crew.stage),
+    }
     let ended = work(runs, &options, crew, observer, stop);
     // On a full disk the errors of the runs are what is to be told; the results are written by the next attempt.
     let full = ended.iter().flatten().any(|e| e.as_ref().is_err_and(work::full));
