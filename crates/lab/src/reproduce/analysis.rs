@@ -168,8 +168,11 @@ pub(crate) fn band(curves: &[Vec<(f64, f64)>]) -> Band {
     })
 }
 
+/// A curve with the levels of two factors that it shares with others.
+pub(super) type Levelled = ([u64; 2], Vec<(f64, f64)>);
+
 /// As [`band`], of curves that share levels of two factors.
-pub(super) fn band_crossed(curves: &[([u64; 2], Vec<(f64, f64)>)]) -> Band {
+pub(super) fn band_crossed(curves: &[Levelled]) -> Band {
     band_by(curves.iter().map(|(levels, c)| (*levels, c)), crossed)
 }
 

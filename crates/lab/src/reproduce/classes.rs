@@ -4,7 +4,7 @@
 //! shrink just because two classes leave little to lose. Runs that diverged or failed have no accuracy and are counted.
 
 use super::Experiment;
-use super::analysis::{Found, Run, band_crossed, correlation, rules, words};
+use super::analysis::{Found, Levelled, Run, band_crossed, correlation, rules, words};
 use super::conv::{End, INTERVAL, Outcome, class_counts, mean, mean_pairs, outcomes, pairs};
 use crate::LabError;
 use crate::figure::{Axis, Figure, Mark, Panel, Scale, Series};
@@ -76,7 +76,7 @@ fn lost((o, bp): (&Outcome<'_>, &Outcome<'_>)) -> f64 {
 }
 
 /// The curves of a rule: here one point per run, with its draw and seed.
-type Points<'p> = &'p dyn Fn(&str) -> Vec<([u64; 2], Vec<(f64, f64)>)>;
+type Points<'p> = &'p dyn Fn(&str) -> Vec<Levelled>;
 
 /// Under frozen only the read-out has an update, that of bp.
 fn update(o: &Outcome<'_>) -> f64 {
@@ -89,7 +89,7 @@ fn figure(all: &[Outcome<'_>], rules: &[&str]) -> Figure {
     // An interval of few runs may leave what an accuracy can be.
     let panel = |title: &str, y: Axis, most: f64, points: Points<'_>| {
         let series = |rule: &&str| {
-            let finite = |c: &([u64; 2], Vec<(f64, f64)>)| c.1.iter().all(|p| p.1.is_finite());
+            let finite = |c: &Levelled| c.1.iter().all(|p| p.1.is_finite());
             let kept: Vec<_> = points(rule).into_iter().filter(finite).collect();
             let (x, y, low, mut high) = band_crossed(&kept);
             high.iter_mut().for_each(|v| *v = v.min(most));
