@@ -11,7 +11,12 @@ Examples:
   realign audit runs/quickstart-0123456789
 
 The spec (or the run's own spec) is trained again from its seed with the ledger kept at every step; for a finished run the
-weights at the end are compared with its last checkpoint, bit for bit. Exit code 0 if every layer closes, 1 if not.";
+weights at the end are compared with its last checkpoint, bit for bit.
+
+Exit codes:
+  0   every layer with a law closes, conserved or not, and something was exchanged; also up to the step at which a run diverged
+  1   a layer does not close, rounding leaves no statement, nothing was exchanged, there is no law, or the run's weights are others
+  2   something to correct";
 
 #[derive(Args)]
 #[command(after_help = AUDIT_EXAMPLES)]
@@ -76,13 +81,19 @@ pub(crate) struct DominanceArgs {
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
-  realign check experiments/quickstart.toml rule.name=fa
-  realign check experiments/quickstart.toml rule.name=fa,sign_fa,adafa,bp train.epochs=1
-  realign check experiments/quickstart.toml rule.name=fa optimizer.momentum=0.9 --law heavy_ball --json
-  realign check experiments/quickstart.toml rule.name=fa network.activation=tanh --force
+  realign check experiments/audit.toml optimizer.lr=0.01 network.widths=[784,100,10]
+  realign check experiments/audit.toml optimizer.lr=0.005 network.widths=[784,100,10] rule.name=bp,fa,sign_fa,adafa
+  realign check experiments/audit.toml optimizer.lr=0.0005 network.widths=[784,30,10] optimizer.momentum=0.9 train.epochs=2 --law heavy_ball
+  realign check experiments/audit.toml optimizer.lr=0.01 network.widths=[784,100,10] network.activation=tanh --law fa --force
 
-Runs are made in f64 and kept nowhere. With optimizer.name=flow the flow is integrated once.
-Exit code 0 if every law that applies holds, 1 if one does not or none applies.";
+Runs are made in f64 and kept nowhere. With optimizer.name=flow the flow is integrated once. Where every step is as a law says but the
+steps are too large for the order to show, the check is made again at smaller rates (4 at most, each as long as the check).
+
+Exit codes:
+  0   every law that applies holds
+  1   a law is broken or undecided, a flow left the finite numbers, or no law applies
+  2   something to correct
+  3   no law is refuted, but steps are too large to show that it holds: STEP TOO LARGE, with a rate to try";
 
 #[derive(Args)]
 #[command(after_help = CHECK_EXAMPLES)]

@@ -11,10 +11,11 @@ the ledger's subject ([`crate::ledger`]). Robertson & Koyejo, ICML 2024; docs/th
 */
 
 mod adafa;
-mod balance;
+pub(crate) mod balance;
 mod bp;
 pub mod check;
 mod contraction;
+mod curvature;
 mod fa;
 mod heavy_ball;
 mod judge;

@@ -22,5 +22,5 @@ pub mod audit;
 pub mod books;
 pub mod probe;
 
-pub use audit::{Audit, LayerAudit, Verdict};
+pub use audit::{Audit, Finding, LayerAudit, Verdict};
 pub use books::{Accounts, Books, StepOfUnit};

@@ -1,8 +1,11 @@
 //! The probe `ledger`: keeps the books of every hidden stream during a run.
 //!
-//! Rows are running totals since the books were opened, per stream, named by its lowest writer (`layer`); per unit at log-spaced steps.
+//! Rows are running totals from the opening of the books to the row's step, per stream, named by its lowest writer (`layer`); per unit at log-spaced
+//! steps. Beside every sum over units stands the sum of the absolute values (`abs_...`), because units may cancel.
 
 use super::books::{Accounts, Books, FIELDS, Opening};
+use crate::laws::State;
+use crate::laws::balance::{of_stream, potentials};
 use realign::ConfigError;
 use realign::probes::{Every, Probe, Rows, View};
 use realign::registry::{self, Entry, Opt};
@@ -81,6 +84,26 @@ impl Ledger {
         }
         self.saved.clear();
     }
+
+    /// Enters what happened since the last watched step, so that the rows of this step describe the state at this step.
+    fn catch_up(&mut self, view: &View<'_>) {
+        let behind = |k: &Kept| k.law.is_ok() && k.books.steps > 0 && k.books.next != Some(view.step);
+        if !self.streams.iter().any(behind) {
+            return;
+        }
+        let (state, potentials) = (State::now(view.net, view.feedback), potentials(view.net, view.rule));
+        for kept in self.streams.iter_mut().filter(|k| behind(k)) {
+            let now = of_stream(&kept.stream, &potentials, &state);
+            let books = &mut kept.books;
+            for (k, total) in books.totals.iter_mut().enumerate() {
+                let phi = now.plus[k] - (books.opening_phi[k] + total.phi);
+                let norm = now.minus[k] - (books.opening_norm[k] + total.norm);
+                total.add(&Accounts { phi, norm, unwatched: phi - norm, ..Accounts::default() });
+            }
+            // The journal adds in another order: what that rounds belongs to no watched step either.
+            books.next = None;
+        }
+    }
 }
 
 impl Probe for Ledger {
@@ -102,6 +125,7 @@ impl Probe for Ledger {
     }
 
     fn observe(&mut self, view: &mut View<'_>, out: &mut Rows) {
+        self.catch_up(view);
         let units = self.units.due(view.step, view.steps, view.steps_per_epoch);
         for kept in &self.streams {
             let layer = kept.stream.writers[0].layer;
@@ -121,6 +145,9 @@ impl Probe for Ledger {
             push("opening_phi", kept.books.opening_phi.iter().sum());
             push("opening_norm", kept.books.opening_norm.iter().sum());
             NAMES.iter().zip(sum.to_array()).for_each(|(name, value)| push(name, value));
+            ABSOLUTE.iter().zip(absolute(&kept.books)).for_each(|(name, value)| push(name, value));
+            push("units", kept.books.totals.len() as f64);
+            push("still_units", still(&kept.books) as f64);
             if let Some(first) = kept.books.first {
                 push("open_step", first.step as f64);
                 push("open_unit", first.unit as f64);
@@ -167,6 +194,45 @@ pub const NAMES: [&str; FIELDS] = [
     "allowance",
     "path_allowance",
 ];
+
+/// Rows with sums over units of absolute values: the accounts of [`NAMES`] down to the residual, then the drift.
+pub const ABSOLUTE: [&str; 14] = [
+    "abs_phi",
+    "abs_norm",
+    "abs_reader",
+    "abs_writer",
+    "abs_decay",
+    "abs_momentum",
+    "abs_adaptive",
+    "abs_clipping",
+    "abs_path",
+    "abs_eps",
+    "abs_plasticity",
+    "abs_unwatched",
+    "abs_residual",
+    "abs_drift",
+];
+
+/// The figures of [`ABSOLUTE`].
+fn absolute(books: &Books) -> [f64; ABSOLUTE.len()] {
+    let mut sums = [0.0; ABSOLUTE.len()];
+    for a in &books.totals {
+        let figures = a.to_array();
+        let figures = figures.iter().take(ABSOLUTE.len() - 1).copied().chain([a.drift()]);
+        sums.iter_mut().zip(figures).for_each(|(s, x)| *s += x.abs());
+    }
+    sums
+}
+
+/// Change beside Phi and norm themselves that is rounding of their sums and no movement.
+const STILL: f64 = 1e-12;
+
+/// Units of which neither Phi nor the norm has changed.
+fn still(books: &Books) -> usize {
+    let sizes = books.opening_phi.iter().zip(&books.opening_norm).map(|(p, n)| p.abs() + n);
+    let moved = |a: &Accounts| a.phi.abs().max(a.norm.abs());
+    books.totals.iter().zip(sizes).filter(|(a, size)| moved(a) <= STILL * size).count()
+}
 
 /// Per unit: P now, its drift, what is explained of it, path and residual.
 fn unit_rows(books: &Books, layer: usize, out: &mut Rows) {
