@@ -269,6 +269,8 @@ pub(super) struct Tally {
     pub(super) drift: Vec<Vec<f64>>,
     pub(super) account: Vec<Vec<f64>>,
     pub(super) jumps: Vec<Jumps>,
+    /// The largest that the two sides together have been: what rounding is measured by.
+    pub(super) peak: Vec<f64>,
     pub(super) rough_steps: u64,
     pub(super) diverged: bool,
 }
@@ -338,6 +340,7 @@ impl Tally {
             predicted: law.predict(setting, &start, steps),
             measured: Vec::new(),
             jumps: vec![Jumps::default(); start.len()],
+            peak: start.iter().map(Sides::size).collect(),
             rough_steps: 0,
             diverged: false,
             drift: zeros.clone(),
@@ -359,6 +362,7 @@ impl Tally {
         for (sum, jumps) in self.jumps.iter_mut().zip(law.jumps(setting, before, after)) {
             sum.add(jumps);
         }
+        self.peak.iter_mut().zip(&new).for_each(|(peak, sides)| *peak = peak.max(sides.size()));
         self.end = new;
     }
 }

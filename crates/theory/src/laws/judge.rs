@@ -49,7 +49,7 @@ pub(super) fn judge(
 /// What is measured of a law at one place.
 struct Measured {
     drift: Vec<f64>,
-    /// Sizes of the two sides.
+    /// The largest that the two sides have been.
     size: f64,
     /// The larger of what the two sides exchanged.
     exchanged: f64,
@@ -66,15 +66,17 @@ fn layer(order: Order, runs: &[&Tally], i: usize, form: Form, rate: f64) -> Laye
     let stepped = form.flow.is_none();
     let account: Vec<f64> = runs.iter().filter(|_| stepped).map(|r| total(&r.account[i])).collect();
     let exchanged = [gap(&start.plus, &end.plus), gap(&start.minus, &end.minus)];
-    let size = [start, end].iter().map(|s| total(&s.plus) + total(&s.minus)).fold(0.0, f64::max);
-    let sound = runs.iter().filter(|r| !r.diverged);
-    let residual = sound.map(|r| gap(&r.drift[i], &r.account[i])).fold(0.0, f64::max);
+    let sound = || runs.iter().filter(|r| !r.diverged);
+    let size = sound().map(|r| r.peak[i]).fold(start.size(), f64::max);
+    let lost = |r: &&&Tally| gap(&r.drift[i], &r.account[i]);
+    let residual = sound().map(|r| lost(&r)).fold(0.0, f64::max);
+    let relative = sound().map(|r| lost(&r) / r.peak[i].max(f64::MIN_POSITIVE)).fold(0.0, f64::max);
     let beyond = |d: &f64| *d > ROUNDING * size && d.is_finite();
     let m = Measured {
         slope: (runs.len() > 1 && drift.iter().all(beyond)).then(|| slope(&drift)),
         size,
         exchanged: exchanged[0].max(exchanged[1]),
-        residual: residual / size.max(f64::MIN_POSITIVE),
+        residual: relative,
         jumps: runs.iter().map(|r| r.jumps[i]).collect(),
         diverged: runs.iter().any(|r| r.diverged) || !drift.iter().all(|d| d.is_finite()),
         drift,
@@ -259,6 +261,7 @@ mod tests {
             drift: vec![vec![*d]],
             account: vec![vec![d - lost]],
             jumps: vec![Jumps::default()],
+            peak: vec![2.0 + 2.0 * exchanged],
             rough_steps: 0,
             diverged: !d.is_finite(),
         };

@@ -80,6 +80,13 @@ pub struct Sides {
     pub minus: Vec<f64>,
 }
 
+impl Sides {
+    /// Sum of the absolute values of both sides.
+    fn size(&self) -> f64 {
+        self.plus.iter().chain(&self.minus).map(|x| x.abs()).sum()
+    }
+}
+
 /// `alpha plus' - minus' = gamma (plus - minus)` from one step to the next.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Recursion {

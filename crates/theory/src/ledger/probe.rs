@@ -7,9 +7,11 @@ use super::books::{Accounts, Books, FIELDS, Opening};
 use crate::laws::State;
 use crate::laws::balance::{of_stream, potentials};
 use realign::ConfigError;
+use realign::layer::batch_norm::Backward;
 use realign::probes::{Every, Probe, Rows, View};
 use realign::registry::{self, Entry, Opt};
-use realign::streams::Stream;
+use realign::rules::Potential;
+use realign::streams::{Stream, streams};
 use realign::tensor::{DType, Tensor};
 use realign::train::{Journal, NoLaw};
 use serde::Deserialize;
@@ -75,14 +77,22 @@ struct Ledger {
 }
 
 impl Ledger {
-    /// Opens the books at the first step, or takes over those of a checkpoint.
-    fn open(&mut self, journal: &Journal) {
-        for (i, stream) in journal.streams().iter().enumerate() {
+    /// Opens the books of these streams, or takes over those of a checkpoint.
+    fn open(&mut self, streams: impl Iterator<Item = (Stream, Result<(), NoLaw>)>) {
+        for (i, (stream, law)) in streams.enumerate() {
             let saved = self.saved.iter().find(|(name, _)| *name == format!("books.{i}"));
             let books = saved.map_or_else(|| Books::new(stream.units), |(_, t)| unpack(t));
-            self.streams.push(Kept { stream: stream.clone(), books, law: journal.law(stream) });
+            self.streams.push(Kept { stream, books, law });
         }
         self.saved.clear();
+    }
+
+    /// Takes over the books of a checkpoint where rows are due before a step is watched again.
+    fn reopen(&mut self, view: &View<'_>) {
+        if !self.saved.is_empty() && self.streams.is_empty() {
+            let potentials = potentials(view.net, view.rule);
+            self.open(streams(view.net).into_iter().map(|s| (s.clone(), law(&s, &potentials))));
+        }
     }
 
     /// Enters what happened since the last watched step, so that the rows of this step describe the state at this step.
@@ -106,6 +116,15 @@ impl Ledger {
     }
 }
 
+/// As [`Journal::law`], where there is no journal.
+fn law(stream: &Stream, potentials: &[Option<Box<dyn Potential>>]) -> Result<(), NoLaw> {
+    if stream.normalizers.iter().any(|n| n.backward != Backward::Exact) {
+        return Err(NoLaw::Statistics);
+    }
+    let all = stream.readers.iter().all(|m| potentials[m.layer].is_some());
+    if all { Ok(()) } else { Err(NoLaw::Potential) }
+}
+
 impl Probe for Ledger {
     fn name(&self) -> &'static str {
         "ledger"
@@ -117,7 +136,7 @@ impl Probe for Ledger {
 
     fn record(&mut self, step: u64, journal: &Journal) {
         if self.streams.is_empty() {
-            self.open(journal);
+            self.open(journal.streams().iter().map(|s| (s.clone(), journal.law(s))));
         }
         for kept in self.streams.iter_mut().filter(|k| k.law.is_ok()) {
             kept.books.enter(step, journal, &kept.stream);
@@ -125,6 +144,7 @@ impl Probe for Ledger {
     }
 
     fn observe(&mut self, view: &mut View<'_>, out: &mut Rows) {
+        self.reopen(view);
         self.catch_up(view);
         let units = self.units.due(view.step, view.steps, view.steps_per_epoch);
         for kept in &self.streams {
