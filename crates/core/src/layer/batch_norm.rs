@@ -244,6 +244,25 @@ impl Layer for BatchNorm {
         }
     }
 
+    /// What is subtracted from delta and from the input can be larger than what is left, so both count with their own size: dz = γ/√(var + ε)
+    /// (delta − s − t (x − mean)) below, (x − mean)/√(var + ε) above.
+    fn gross(&self, seen: Seen<'_>, delta: &Tensor, below: &mut Vec<f64>, above: &mut Vec<f64>, par: Par) {
+        let (c, stats) = (self.channels(), Stats::of(seen.aux));
+        let count = (seen.x.numel() / c) as f64;
+        // Numbers below the smallest normal one are rounded by as much as that one is.
+        let least = (delta.dtype().smallest() / delta.dtype().epsilon()).powi(2).max(f64::MIN_POSITIVE);
+        below.resize(c, 0.0);
+        above.resize(c, 0.0);
+        self.with_sums(seen, delta, par, |plain, along| {
+            let of = |k: usize| {
+                let (s, t) = (plain[k] / count, along[k] * stats.inverse[k].powi(2) / count);
+                [stats.mean[k], s * s + least, t * t + least, stats.inverse[k].powi(2)]
+            };
+            ops::channel_gross(delta, seen.x, of, below, above, par);
+        });
+        below.iter_mut().enumerate().for_each(|(k, v)| *v *= (self.gamma(k) * stats.inverse[k]).powi(2));
+    }
+
     fn absorb(&mut self, seen: Seen<'_>) {
         let stats = Stats::of(seen.aux);
         let Some(variance) = stats.variance else { return };

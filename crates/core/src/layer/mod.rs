@@ -166,6 +166,19 @@ pub trait Layer: Send + Sync {
     /// positions, per channel, in closed form from `delta` at the output, parameters and statistics. `out` is made to fit.
     fn balance(&self, _seen: Seen<'_>, _delta: &Tensor, _out: &mut Vec<f64>, _par: Par) {}
 
+    /// For a layer with [`Layer::statistics`] that are differentiated: squares of the gross sizes of what its passes round, per channel, before
+    /// anything cancels. `below`: the error at the input times the input; `above`: delta times the output, less the size of
+    /// the parameters. Both are made to fit.
+    fn gross(
+        &self,
+        _seen: Seen<'_>,
+        _delta: &Tensor,
+        _below: &mut Vec<f64>,
+        _above: &mut Vec<f64>,
+        _par: Par,
+    ) {
+    }
+
     /// Takes what the training pass left into the layer's own statistics, after the step.
     fn absorb(&mut self, _seen: Seen<'_>) {}
 

@@ -145,6 +145,7 @@ impl Optimizer for Adam {
     fn form(&self) -> Form {
         Form {
             adaptive: true,
+            eps: self.options.eps,
             decay_apart: self.decoupled,
             weight_decay: self.options.weight_decay,
             ..Form::default()

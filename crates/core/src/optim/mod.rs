@@ -48,10 +48,19 @@ pub struct Form {
     pub weight_decay: f64,
     /// Whether every entry has its own rate (Adam).
     pub adaptive: bool,
+    /// What such a rate's denominator has added (eps).
+    pub eps: f64,
     /// Whether the decay is kept out of the memory and the increment handed out (`sgd`, `adamw`) or is part of them (`adam`).
     pub decay_apart: bool,
     /// Set where the flow is integrated instead of stepped.
     pub flow: Option<Flow>,
+}
+
+impl Form {
+    /// How far a change of 1 in G may move a weight at this learning rate.
+    pub fn gain(&self, lr: f64) -> f64 {
+        if self.adaptive { lr / self.eps } else { lr }
+    }
 }
 
 /// Applies update directions. Stateless: its memory is handed in, one buffer per name in [`Optimizer::memory`].

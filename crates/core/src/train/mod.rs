@@ -5,6 +5,7 @@ Every step: fetch the batch, forward, signal at the output, the rule's errors, w
 pass over the weights. State at step s means: after s updates. Rows of step s are handed out before the checkpoint of step s.
 */
 
+mod balance;
 mod batch;
 mod directions;
 mod evaluate;

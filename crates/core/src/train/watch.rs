@@ -65,7 +65,9 @@ impl<'a> Watch<'a> {
         if let Some(sums) = self.rows.get_mut(own) {
             sums.add(ops::step_sums(s.old.slice().part(0..cols), w.as_ref(), step.grad));
             for i in (0..PARTS.len()).filter(|&i| detailed && s.active[i]) {
-                sums.parts[i] += dot(&s.w[..cols], &s.parts[i][..cols]);
+                let [square, part, _, inner] = products(&s.w[..cols], &s.parts[i][..cols]);
+                sums.parts[i] += inner;
+                sums.rest += (square * part).sqrt();
             }
         }
         if let Some(potential) = self.potential {
@@ -78,7 +80,7 @@ impl<'a> Watch<'a> {
             let own = block * size..(block + 1) * size;
             let runs = self.blocks[own].chunks_mut(self.units);
             let geometry = self.geometry;
-            columns(s, potential, cols, runs, |entries, run| geometry.add_row(row, entries, run));
+            columns(s, potential, (cols, step.at.lr), runs, |entries, run| geometry.add_row(row, entries, run));
         }
     }
 }
@@ -93,15 +95,16 @@ impl RowSums {
     }
 }
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    ops::step_sums(Slice::F64(a), Slice::F64(a), Slice::F64(b))[3]
+/// ‖a‖², ‖b‖², ‖b − a‖² and <a, b>.
+fn products(a: &[f64], b: &[f64]) -> [f64; 4] {
+    ops::step_sums(Slice::F64(a), Slice::F64(b), Slice::F64(b))
 }
 
 /// Adds a row to the sums of the units it reads, one of `runs` per field, by `spread`.
 fn columns<'a>(
     s: &mut Scratch,
     potential: &dyn Potential,
-    cols: usize,
+    (cols, lr): (usize, f64),
     mut runs: impl Iterator<Item = &'a mut [f64]>,
     spread: impl Fn(&[f64], &mut [f64]),
 ) {
@@ -126,7 +129,24 @@ fn columns<'a>(
     add(term);
     ops::vectorize(
         #[inline(always)]
-        || (0..cols).for_each(|i| term[i] = (m[i] * w[i]).abs()),
+        || (0..cols).for_each(|i| term[i] = m[i].abs() * (w[i].abs() + x[i].abs())),
+    );
+    add(term);
+    ops::vectorize(
+        #[inline(always)]
+        || (0..cols).for_each(|i| term[i] = lr * g[i].abs()),
+    );
+    for (part, _) in parts.iter().zip(*active).filter(|(_, active)| *active) {
+        ops::zip_each(
+            term,
+            &part[..cols],
+            #[inline(always)]
+            |sum, part| sum + part.abs(),
+        );
+    }
+    ops::vectorize(
+        #[inline(always)]
+        || (0..cols).for_each(|i| term[i] *= m[i].abs()),
     );
     add(term);
     ops::vectorize(

@@ -27,7 +27,7 @@ pub enum Verdict {
         /// `path` (a wrong backward pass) or `residual` (a wrong update).
         account: &'static str,
     },
-    /// Rounding is a fair part of what was exchanged (steps lost to the training dtype): the books neither close nor stay open.
+    /// Rounding is a fair part of what was exchanged (steps lost to the training dtype), or numbers overflowed: the books neither close nor stay open.
     Undecided,
     /// There is no law to audit.
     NoLaw {
@@ -124,6 +124,7 @@ impl LayerAudit {
             |name: &str| rows.iter().find(|r| r.layer == Some(layer) && r.name == name).map(|r| r.value);
         let get = |name: &str| find(name).unwrap_or(0.0);
         let a = Accounts::from_array(&NAMES.map(get));
+        let overflow = find("overflow_step").is_some();
         let first = find("open_step").map(|step| Opening {
             step: step as u64,
             unit: get("open_unit") as usize,
@@ -158,7 +159,10 @@ impl LayerAudit {
             residual: a.residual,
             relative_residual: share(a.residual),
             relative_path: share(a.path),
-            verdict: verdict(no_law(get("no_law")), first, &a, get("tolerance"), exchanged),
+            verdict: match verdict(no_law(get("no_law")), first, &a, get("tolerance"), exchanged) {
+                Verdict::Closed if overflow => Verdict::Undecided,
+                found => found,
+            },
             causes: causes(&a),
         }
     }

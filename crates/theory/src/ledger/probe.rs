@@ -113,7 +113,7 @@ impl Probe for Ledger {
                 NO_LAW.iter().position(|why| kept.law == Err(*why)).map_or(0.0, |i| 1.0 + i as f64),
             );
             push("homogeneous", f64::from(u8::from(kept.stream.homogeneous)));
-            if kept.law.is_err() || kept.books.steps == 0 {
+            if kept.law.is_err() || kept.books.steps + kept.books.overflow.map_or(0, |_| 1) == 0 {
                 continue;
             }
             let sum = kept.books.sum();
@@ -121,6 +121,9 @@ impl Probe for Ledger {
             push("opening_phi", kept.books.opening_phi.iter().sum());
             push("opening_norm", kept.books.opening_norm.iter().sum());
             NAMES.iter().zip(sum.to_array()).for_each(|(name, value)| push(name, value));
+            if let Some(step) = kept.books.overflow {
+                push("overflow_step", step as f64);
+            }
             if let Some(first) = kept.books.first {
                 push("open_step", first.step as f64);
                 push("open_unit", first.unit as f64);
@@ -194,6 +197,7 @@ fn pack(books: &Books) -> Tensor {
     values[..4].copy_from_slice(&first);
     (values[4], values[5]) = (books.steps as f64, books.tolerance);
     values[6] = books.next.map_or(-1.0, |n| n as f64);
+    values[7] = books.overflow.map_or(-1.0, |n| n as f64);
     for (k, a) in books.totals.iter().enumerate() {
         values.extend([books.opening_phi[k], books.opening_norm[k]]);
         values.extend(a.to_array());
@@ -207,6 +211,7 @@ fn unpack(t: &Tensor) -> Books {
     let head = &values[..cols];
     (books.steps, books.tolerance) = (head[4] as u64, head[5]);
     books.next = (head[6] >= 0.0).then_some(head[6] as u64);
+    books.overflow = (head[7] >= 0.0).then_some(head[7] as u64);
     books.first = (head[0] == 1.0).then(|| Opening {
         step: head[1] as u64,
         unit: head[2] as usize,
