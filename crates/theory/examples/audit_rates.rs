@@ -1,5 +1,6 @@
 //! How often is an audit wrong? On random settings (rules x optimizers x networks x scales 1e-6 to 1e6 x losses x dtypes): right programs that it accuses,
-//! and planted faults of 1 % that it misses. `cargo run --release -p realign-theory --example audit_rates -- 10000`; a second number is the first seed.
+//! and planted faults of 1 % that it misses. `cargo run --release -p realign-theory --example audit_rates -- 10000`; a second number is the first seed;
+//! `-- show SEED` prints all of one setting.
 #![allow(missing_docs)]
 
 #[path = "../tests/rates/mod.rs"]
@@ -100,6 +101,9 @@ impl Tally {
 }
 
 fn main() {
+    if let Some(seed) = std::env::args().nth(2).filter(|_| std::env::args().nth(1).as_deref() == Some("show")) {
+        return rates::show(&Setting::draw(seed.parse().expect("a seed")));
+    }
     let number = |i: usize, or: u64| std::env::args().nth(i).map_or(or, |a| a.parse().expect("a number"));
     let (count, first) = (number(1, 1000), number(2, 0));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);

@@ -183,4 +183,18 @@ impl Optimizer for Adam {
             adaptive[i] = eta * used - eta * m / (v.sqrt() + o.eps);
         }
     }
+
+    fn gross(&self, at: At, w: &[f64], g: &[f64], memory: [&[f64]; 2], out: &mut [f64]) {
+        let o = &self.options;
+        let (coupled, apart) =
+            if self.decoupled { (0.0, o.weight_decay) } else { (o.weight_decay, 0.0) };
+        let power = i32::try_from(at.step).unwrap_or(i32::MAX);
+        let (mean, square) = (1.0 - o.beta1.powi(power), 1.0 - o.beta2.powi(power));
+        for (i, out) in out.iter_mut().enumerate() {
+            let (used, size) = (at.clip * g[i] + coupled * w[i], at.clip * g[i].abs() + coupled * w[i].abs());
+            let m = (o.beta1 * memory[0][i].abs() + (1.0 - o.beta1) * size) / mean;
+            let v = (o.beta2 * memory[1][i] + (1.0 - o.beta2) * used * used) / square;
+            *out = at.lr * (m / (v.sqrt() + o.eps) + apart * w[i].abs());
+        }
+    }
 }

@@ -151,4 +151,8 @@ impl Optimizer for Flow {
     fn remainder(&self, _: At, _: &[f64], _: &[f64], _: [&[f64]; 2], _: [&mut [f64]; PARTS.len()]) {
         unreachable!("a flow has no steps to account for");
     }
+
+    fn gross(&self, _: At, _: &[f64], _: &[f64], _: [&[f64]; 2], _: &mut [f64]) {
+        unreachable!("a flow has no steps to account for");
+    }
 }

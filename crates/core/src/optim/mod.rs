@@ -95,6 +95,9 @@ pub trait Optimizer: Send + Sync {
     /// R entry by entry in f64, from the state before the update: adds to `parts` (all of one length, zero at first) in the
     /// order of [`PARTS`]. Stated from the formula, not from what `update` did, so that books kept with it can fail to close.
     fn remainder(&self, at: At, w: &[f64], g: &[f64], memory: [&[f64]; 2], parts: [&mut [f64]; PARTS.len()]);
+
+    /// How large the terms are that `update` adds up for the increment, entry by entry in f64, before they cancel: what its rounding goes by.
+    fn gross(&self, at: At, w: &[f64], g: &[f64], memory: [&[f64]; 2], out: &mut [f64]);
 }
 
 macro_rules! optimizers {

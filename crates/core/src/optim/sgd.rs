@@ -165,4 +165,18 @@ impl Optimizer for Sgd {
             }
         }
     }
+
+    fn gross(&self, at: At, w: &[f64], g: &[f64], memory: [&[f64]; 2], out: &mut [f64]) {
+        let Sgd { momentum: mu, weight_decay: lambda, nesterov } = *self;
+        vectorize(
+            #[inline(always)]
+            || {
+                for (i, out) in out.iter_mut().enumerate() {
+                    let own = at.clip * g[i].abs() + lambda * w[i].abs();
+                    let kept = if mu > 0.0 { mu * memory[0][i].abs() } else { 0.0 };
+                    *out = at.lr * (own + if nesterov { mu * (own + kept) } else { kept });
+                }
+            },
+        );
+    }
 }

@@ -34,8 +34,9 @@ pub struct RowSums {
     pub gross: f64,
     /// <W, R_i> + b R_b for each part of the remainder.
     pub parts: [f64; PARTS.len()],
-    /// Sum over the parts of ‖W‖ ‖R_i‖ + |b R_b|: their size before anything cancels.
-    pub rest: f64,
+    /// ‖W‖ times the length of the terms of the step before anything cancels, and the same of the bias: those that the optimizer adds up
+    /// ([`Optimizer::gross`]), and eta |G| + Σ |R_i| as far as sums in f64 err by less than training. 0 for plain steps nobody reads.
+    pub step: f64,
 }
 
 /// Sums over one unit's columns of a weight that carries the error.
@@ -53,7 +54,7 @@ pub struct ColumnSums {
     pub path: f64,
     /// Σ |M| (|W| + |W'|) of the weights before and after: the size of the terms of Phi, to judge rounding by.
     pub size: f64,
-    /// Σ |M| (eta |G| + Σ_i |R_i|): the size of the terms of the step before anything cancels.
+    /// Σ of |M| times the terms of the step, as [`RowSums::step`].
     pub step: f64,
     /// ‖M‖².
     pub carry: f64,
@@ -222,10 +223,8 @@ impl Journal {
             row.after += after * after;
             row.moved += (after - b) * (after - b);
             row.path += b * s.g[k];
-            for (sum, part) in row.parts.iter_mut().zip(&s.parts) {
-                *sum += b * part[k];
-                row.rest += (b * part[k]).abs();
-            }
+            row.parts.iter_mut().zip(&s.parts).for_each(|(sum, part)| *sum += b * part[k]);
+            row.step += b.abs() * s.gross[k];
         }
     }
 
@@ -341,6 +340,8 @@ pub(super) struct Scratch {
     pub(super) units: Vec<f64>,
     pub(super) memory: [Vec<f64>; 2],
     pub(super) parts: [Vec<f64>; PARTS.len()],
+    /// Of the terms of the step.
+    pub(super) gross: Vec<f64>,
     pub(super) active: [bool; PARTS.len()],
 }
 
@@ -359,6 +360,7 @@ impl Scratch {
             units: Vec::new(),
             memory: std::array::from_fn(|_| row()),
             parts: std::array::from_fn(|_| row()),
+            gross: row(),
             active: [false; PARTS.len()],
         }
     }
@@ -381,13 +383,30 @@ impl Scratch {
         }
     }
 
-    /// The parts of the remainder of the `n` entries just widened.
+    /// The parts of the remainder of the `n` entries just widened, and how large its terms are.
     pub(super) fn remainder(&mut self, at: At, optimizer: &dyn Optimizer, n: usize) {
         self.active = optimizer.active(at);
         self.parts.iter_mut().for_each(|p| p[..n].fill(0.0));
         let [decay, momentum, adaptive, clipping] = &mut self.parts;
         let parts = [&mut decay[..n], &mut momentum[..n], &mut adaptive[..n], &mut clipping[..n]];
         let memory = [&self.memory[0][..n], &self.memory[1][..n]];
-        optimizer.remainder(at, &self.w[..n], &self.g[..n], memory, parts);
+        let (w, g, gross) = (&self.w[..n], &self.g[..n], &mut self.gross[..n]);
+        optimizer.remainder(at, w, g, memory, parts);
+        optimizer.gross(at, w, g, memory, gross);
+        let share = f64::EPSILON / self.old.dtype().epsilon();
+        for part in self.parts.iter().zip(self.active).filter_map(|(part, active)| active.then_some(part)) {
+            ops::zip_each(
+                gross,
+                &part[..n],
+                #[inline(always)]
+                |sum, part| sum + share * part.abs(),
+            );
+        }
+        ops::zip_each(
+            gross,
+            g,
+            #[inline(always)]
+            |sum, g| sum + share * at.lr * g.abs(),
+        );
     }
 }

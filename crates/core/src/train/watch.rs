@@ -65,9 +65,11 @@ impl<'a> Watch<'a> {
         if let Some(sums) = self.rows.get_mut(own) {
             sums.add(ops::step_sums(s.old.slice().part(0..cols), w.as_ref(), step.grad));
             for i in (0..PARTS.len()).filter(|&i| detailed && s.active[i]) {
-                let [square, part, _, inner] = products(&s.w[..cols], &s.parts[i][..cols]);
-                sums.parts[i] += inner;
-                sums.rest += (square * part).sqrt();
+                sums.parts[i] += products(&s.w[..cols], &s.parts[i][..cols])[3];
+            }
+            if detailed {
+                let [w, terms, ..] = products(&s.w[..cols], &s.gross[..cols]);
+                sums.step += w.sqrt() * terms.sqrt();
             }
         }
         if let Some(potential) = self.potential {
@@ -80,7 +82,7 @@ impl<'a> Watch<'a> {
             let own = block * size..(block + 1) * size;
             let runs = self.blocks[own].chunks_mut(self.units);
             let geometry = self.geometry;
-            columns(s, potential, (cols, step.at.lr), runs, |entries, run| geometry.add_row(row, entries, run));
+            columns(s, potential, cols, runs, |entries, run| geometry.add_row(row, entries, run));
         }
     }
 }
@@ -104,13 +106,13 @@ fn products(a: &[f64], b: &[f64]) -> [f64; 4] {
 fn columns<'a>(
     s: &mut Scratch,
     potential: &dyn Potential,
-    (cols, lr): (usize, f64),
+    cols: usize,
     mut runs: impl Iterator<Item = &'a mut [f64]>,
     spread: impl Fn(&[f64], &mut [f64]),
 ) {
-    let Scratch { w, g, x, b, m, phi, term, parts, active, .. } = s;
+    let Scratch { w, g, x, b, m, phi, term, parts, gross, active, .. } = s;
     let (w, g, x, b) = (&w[..cols], &g[..cols], &x[..cols], &b[..cols]);
-    let (m, phi, term) = (&mut m[..cols], &mut phi[..cols], &mut term[..cols]);
+    let (m, phi, term, gross) = (&mut m[..cols], &mut phi[..cols], &mut term[..cols], &gross[..cols]);
     let mut add = |values: &[f64]| spread(values, runs.next().expect("one run per field"));
     potential.carry(w, b, m);
     potential.phi(w, b, w, phi);
@@ -134,19 +136,7 @@ fn columns<'a>(
     add(term);
     ops::vectorize(
         #[inline(always)]
-        || (0..cols).for_each(|i| term[i] = lr * g[i].abs()),
-    );
-    for (part, _) in parts.iter().zip(*active).filter(|(_, active)| *active) {
-        ops::zip_each(
-            term,
-            &part[..cols],
-            #[inline(always)]
-            |sum, part| sum + part.abs(),
-        );
-    }
-    ops::vectorize(
-        #[inline(always)]
-        || (0..cols).for_each(|i| term[i] *= m[i].abs()),
+        || (0..cols).for_each(|i| term[i] = m[i].abs() * gross[i]),
     );
     add(term);
     ops::vectorize(

@@ -9,6 +9,8 @@ use realign::train::Journal;
 
 /// Number of figures in [`Accounts`].
 pub const FIELDS: usize = 12 + PARTS.len();
+/// How many of them, from the first, are changes and their causes.
+pub(super) const ACCOUNTS: usize = 8 + PARTS.len();
 
 /// What happened to the potential of a unit, or of several together.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -163,7 +165,7 @@ pub fn step_of_unit(journal: &Journal, stream: &Stream, k: usize) -> StepOfUnit 
     }
     a.residual = a.drift() - a.explained() - a.path;
     a.turnover = terms;
-    a.allowance = rounding.residual(journal.dtype(), terms);
+    a.allowance = rounding.residual(journal.dtype(), &a);
     a.path_allowance = rounding.path(journal.dtype(), terms);
     StepOfUnit { accounts: a, phi, norm }
 }
@@ -206,7 +208,7 @@ pub struct Books {
     pub steps: u64,
     /// The step that follows the last one watched.
     pub next: Option<u64>,
-    /// What share of the terms of a step the residual may miss.
+    /// What share of the exchange the residual of the run may miss at least.
     pub tolerance: f64,
     /// The step in which a sum left the range of numbers, as weights that explode do: books end before it.
     pub overflow: Option<u64>,

@@ -14,6 +14,7 @@ factor of safety wherever errors of many terms are taken to have random signs; d
 * **Nothing.** What is less than ε of f64 of all that the unit exchanges in the step would move no digit of its books, and is no evidence of anything.
 */
 
+use super::books::{ACCOUNTS, Accounts};
 use realign::tensor::DType;
 use realign::train::{ColumnSums, LayerJournal, RowSums};
 
@@ -22,7 +23,7 @@ const SAFETY: f64 = 16.0;
 /// Operations on one number between two products: activation, dropout, pooling, joins; or those of an optimizer.
 const OPERATIONS: f64 = 16.0;
 
-/// What share of the terms of a step the residual may miss.
+/// What share of the exchange of a whole run the residual may miss at least.
 pub(super) fn relative(dtype: DType) -> f64 {
     match dtype {
         // Sums of products of sums of f32: ~100 u; a wrong sign or factor is 1e-2 or more.
@@ -52,7 +53,7 @@ impl Rounding {
         let (size, length) = (row.before.max(row.after), row.before.sqrt());
         self.weights += size;
         self.sums += size;
-        self.step += length * row.moved.sqrt() + row.rest;
+        self.step += length * row.moved.sqrt() + row.step;
         self.products += layer.lr * length * row.gross.sqrt() * growth(layer.inputs, layer.terms);
         let [error, activity] = [layer.error, layer.activity];
         self.add_smallest(layer, layer.inputs + 1, length, error, activity);
@@ -62,7 +63,7 @@ impl Rounding {
     pub(super) fn read(&mut self, layer: &LayerJournal, column: &ColumnSums) {
         let length = column.carry.sqrt();
         self.weights += column.size;
-        self.sums += column.size + column.before.abs() + column.mid.abs();
+        self.sums += column.size + [column.before, column.mid, column.after].map(f64::abs).iter().sum::<f64>();
         self.step += column.step;
         self.products += layer.lr * length * column.gross.sqrt() * growth(layer.entries, layer.terms);
         let [error, activity] = [layer.error, layer.activity];
@@ -84,12 +85,11 @@ impl Rounding {
         self.smallest[1] += layer.lr * path;
     }
 
-    /// How much the residual may hold beside nothing, if the terms of the step come to `terms`.
-    pub(super) fn residual(&self, dtype: DType, terms: f64) -> f64 {
-        let weights = dtype.epsilon() * (self.weights + SAFETY * self.step);
-        relative(dtype) * terms
-            + weights
-            + SAFETY * f64::EPSILON * self.sums
+    /// How much the residual may hold beside nothing, being what is left of `accounts`.
+    pub(super) fn residual(&self, dtype: DType, accounts: &Accounts) -> f64 {
+        let explained = accounts.to_array()[..ACCOUNTS].iter().map(|a| a.abs()).sum::<f64>();
+        dtype.epsilon() * (self.weights + SAFETY * self.step)
+            + SAFETY * f64::EPSILON * (self.sums + explained)
             + dtype.smallest() * self.smallest[0]
     }
 

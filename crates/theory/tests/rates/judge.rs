@@ -206,12 +206,18 @@ impl Side<'_> {
 impl Layer {
     fn of(view: &View<'_>, node: NodeId) -> Layer {
         let (net, layer, w) = (view.net, view.net.layer(node), view.net.weight(node));
-        let carried = net.carries(node).then(|| view.feedback.at(node).unwrap_or(w));
+        // What the rule says that it carries the error by.
+        let carried = view.rule.potential(net, node).filter(|_| net.carries(node)).map(|potential| {
+            let mut m = vec![0.0; w.numel()];
+            let b = view.feedback.at(node).unwrap_or(w).to_f64_vec();
+            potential.carry(&w.to_f64_vec(), &b, &mut m);
+            m
+        });
         let list = |t: Option<&Tensor>| t.map_or(vec![], Tensor::to_f64_vec);
         let mut out = Layer {
             w: w.to_f64_vec(),
             b: list(layer.bias()),
-            m: list(carried),
+            m: carried.unwrap_or_default(),
             g: vec![0.0; w.numel()],
             gross: vec![0.0; w.numel()],
             gross_bias: vec![0.0; w.rows()],

@@ -68,8 +68,20 @@ pub struct Planted {
 /// Plants a fault of each kind that the network of the setting has a place for.
 pub fn planted(setting: &Setting) -> Vec<Planted> {
     let mut rng = Rng::new(setting.seed).child("plants");
-    let plants = plants::draw(&setting.network(), &mut rng);
+    let setup = setting.setup();
+    let plants = plants::draw(&setup.net, setup.rule.as_ref(), &mut rng);
     plants.into_iter().map(|plant| try_plant(setting, plant)).collect()
+}
+
+/// All that the audit says of a setting, right and with each fault.
+pub fn show(setting: &Setting) {
+    println!("{}\n{:#?}", setting.describe(), audit(setting.setup(), Box::new(Shares::default())).layers);
+    for p in planted(setting) {
+        let mut setup = setting.setup();
+        p.plant.put(&mut setup);
+        let found = audit(setup, Box::new(Shares::default())).layers;
+        println!("{:?}, margin {:e}, found {}: {found:#?}", p.plant, p.margin, p.found);
+    }
 }
 
 fn try_plant(setting: &Setting, plant: Plant) -> Planted {

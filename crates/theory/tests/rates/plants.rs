@@ -60,7 +60,7 @@ impl Plant {
                 setup.rule = Box::new(StrongRule { inner, node });
             }
             Plant::Update(_) | Plant::Bias(_) => {
-                let calls = calls(&setup.net, self);
+                let calls = calls(&setup.net, setup.rule.as_ref(), self);
                 let flow = realign::optim::build("name = \"sgd\"".parse().unwrap()).unwrap();
                 let inner = std::mem::replace(&mut setup.optimizer, flow);
                 setup.optimizer = Box::new(FarOptimizer { inner, calls, count: Mutex::new((0, 0)) });
@@ -70,7 +70,7 @@ impl Plant {
 }
 
 /// One plant of every kind that has a place in the network.
-pub fn draw(net: &Network, rng: &mut Rng) -> Vec<Plant> {
+pub fn draw(net: &Network, rule: &dyn Rule, rng: &mut Rng) -> Vec<Plant> {
     let layers = 0..net.weighted().len();
     let kinds: [fn(usize) -> Plant; 3] = [Plant::Backward, Plant::Update, Plant::Bias];
     let mut out = Vec::new();
@@ -82,7 +82,8 @@ pub fn draw(net: &Network, rng: &mut Rng) -> Vec<Plant> {
                 Plant::Update(_) => true,
                 Plant::Bias(_) => net.layer(node).bias().is_some(),
             };
-            parts && !kind(l).streams(net).is_empty()
+            // A rule that trains the top alone sends no error and moves nothing else.
+            rule.trains(net, node) && rule.trains(net, net.weighted()[0]) && parts && !kind(l).streams(net).is_empty()
         };
         let places: Vec<usize> = layers.clone().filter(fits).collect();
         if !places.is_empty() {
@@ -135,9 +136,9 @@ impl Rule for StrongRule {
 }
 
 /// Which calls of `update` within a step move the faulty parameter: a step updates layer by layer, first the bias, then the weight row by row.
-fn calls(net: &Network, plant: Plant) -> Range<u64> {
+fn calls(net: &Network, rule: &dyn Rule, plant: Plant) -> Range<u64> {
     let mut at = 0;
-    for (i, &node) in net.weighted().iter().enumerate() {
+    for (i, &node) in net.weighted().iter().enumerate().filter(|(_, node)| rule.trains(net, **node)) {
         let (bias, rows) =
             (u64::from(net.layer(node).bias().is_some()), net.weight(node).rows() as u64);
         match plant {
@@ -204,5 +205,8 @@ impl Optimizer for FarOptimizer {
     }
     fn remainder(&self, at: At, w: &[f64], g: &[f64], m: [&[f64]; 2], parts: [&mut [f64]; PARTS.len()]) {
         self.inner.remainder(at, w, g, m, parts);
+    }
+    fn gross(&self, at: At, w: &[f64], g: &[f64], m: [&[f64]; 2], out: &mut [f64]) {
+        self.inner.gross(at, w, g, m, out);
     }
 }
