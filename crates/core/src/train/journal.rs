@@ -11,6 +11,7 @@ do not depend on the number of threads. Nothing is judged here: that is `realign
 use super::balance::Balance;
 use super::gross;
 use super::watch::Watch;
+use super::widened::Scratch;
 use crate::init::Feedback;
 use crate::layer::batch_norm::Backward;
 use crate::network::{Errors, Network, NodeId, Trace};
@@ -34,8 +35,10 @@ pub struct RowSums {
     pub gross: f64,
     /// <W, R_i> + b R_b for each part of the remainder.
     pub parts: [f64; PARTS.len()],
-    /// ‖W‖ times the length of the terms of the step before anything cancels, and the same of the bias: those that the optimizer adds up
-    /// ([`Optimizer::gross`]), and eta |G| + Σ |R_i| as far as sums in f64 err by less than training. 0 for plain steps nobody reads.
+    /// ‖W‖ ‖W'‖ + |b b'|, to judge rounding by.
+    pub size: f64,
+    /// ‖W‖ times the length of the terms of the step before anything cancels, and the same of the bias: dW, what the optimizer adds up
+    /// ([`Optimizer::gross`]), and eta |G| + Σ |R_i| as far as sums in f64 err by less than training.
     pub step: f64,
 }
 
@@ -224,6 +227,7 @@ impl Journal {
             row.moved += (after - b) * (after - b);
             row.path += b * s.g[k];
             row.parts.iter_mut().zip(&s.parts).for_each(|(sum, part)| *sum += b * part[k]);
+            row.size += (b * after).abs();
             row.step += b.abs() * s.gross[k];
         }
     }
@@ -306,7 +310,7 @@ impl LayerJournal {
         for (k, row) in self.rows.iter_mut().enumerate() {
             let part = w.slice().part(k * cols..(k + 1) * cols);
             let norm = ops::step_sums(part, part, part)[0] + bias.map_or(0.0, |b| b.at(k) * b.at(k));
-            *row = RowSums { before: norm, after: norm, ..RowSums::default() };
+            *row = RowSums { before: norm, after: norm, size: norm, ..RowSums::default() };
         }
     }
 }
@@ -324,89 +328,5 @@ impl ColumnSums {
         self.step += step;
         self.carry += carry;
         self.parts.iter_mut().zip(parts).for_each(|(a, b)| *a += b);
-    }
-}
-
-/// Room for one row in f64.
-pub(super) struct Scratch {
-    pub(super) old: Tensor,
-    pub(super) w: Vec<f64>,
-    pub(super) g: Vec<f64>,
-    pub(super) x: Vec<f64>,
-    pub(super) b: Vec<f64>,
-    pub(super) m: Vec<f64>,
-    pub(super) phi: Vec<f64>,
-    pub(super) term: Vec<f64>,
-    pub(super) units: Vec<f64>,
-    pub(super) memory: [Vec<f64>; 2],
-    pub(super) parts: [Vec<f64>; PARTS.len()],
-    /// Of the terms of the step.
-    pub(super) gross: Vec<f64>,
-    pub(super) active: [bool; PARTS.len()],
-}
-
-impl Scratch {
-    fn new(cols: usize, dtype: DType) -> Scratch {
-        let row = || vec![0.0; cols];
-        Scratch {
-            old: Tensor::zeros([cols], dtype),
-            w: row(),
-            g: row(),
-            x: row(),
-            b: row(),
-            m: row(),
-            phi: row(),
-            term: row(),
-            units: Vec::new(),
-            memory: std::array::from_fn(|_| row()),
-            parts: std::array::from_fn(|_| row()),
-            gross: row(),
-            active: [false; PARTS.len()],
-        }
-    }
-
-    pub(super) fn widen(&mut self, w: Slice<'_>, g: Slice<'_>, memory: [Option<Slice<'_>>; 2]) {
-        self.grow(w.len());
-        ops::widen(w, &mut self.w[..w.len()]);
-        ops::widen(g, &mut self.g[..g.len()]);
-        for (to, from) in self.memory.iter_mut().zip(memory) {
-            if let Some(from) = from {
-                ops::widen(from, &mut to[..from.len()]);
-            }
-        }
-    }
-
-    /// A bias may be longer than any row; grows once.
-    fn grow(&mut self, n: usize) {
-        if self.w.len() < n {
-            *self = Scratch::new(n, self.old.dtype());
-        }
-    }
-
-    /// The parts of the remainder of the `n` entries just widened, and how large its terms are.
-    pub(super) fn remainder(&mut self, at: At, optimizer: &dyn Optimizer, n: usize) {
-        self.active = optimizer.active(at);
-        self.parts.iter_mut().for_each(|p| p[..n].fill(0.0));
-        let [decay, momentum, adaptive, clipping] = &mut self.parts;
-        let parts = [&mut decay[..n], &mut momentum[..n], &mut adaptive[..n], &mut clipping[..n]];
-        let memory = [&self.memory[0][..n], &self.memory[1][..n]];
-        let (w, g, gross) = (&self.w[..n], &self.g[..n], &mut self.gross[..n]);
-        optimizer.remainder(at, w, g, memory, parts);
-        optimizer.gross(at, w, g, memory, gross);
-        let share = f64::EPSILON / self.old.dtype().epsilon();
-        for part in self.parts.iter().zip(self.active).filter_map(|(part, active)| active.then_some(part)) {
-            ops::zip_each(
-                gross,
-                &part[..n],
-                #[inline(always)]
-                |sum, part| sum + share * part.abs(),
-            );
-        }
-        ops::zip_each(
-            gross,
-            g,
-            #[inline(always)]
-            |sum, g| sum + share * at.lr * g.abs(),
-        );
     }
 }

@@ -21,6 +21,7 @@ mod signs;
 mod start;
 mod update;
 mod watch;
+mod widened;
 
 use batch::Batch;
 pub(crate) use batch::fill_target;

@@ -1,6 +1,7 @@
 //! The watched update: one row's step with the sums of [`super::Journal`] taken around it, while the row is in the cache.
 
-use super::journal::{FIELDS, RowSums, Scratch};
+use super::journal::{FIELDS, RowSums};
+use super::widened::Scratch;
 use crate::optim::{At, Optimizer, PARTS};
 use crate::rules::Potential;
 use crate::streams::Columns;
@@ -94,6 +95,8 @@ impl RowSums {
         self.after += after;
         self.moved += moved;
         self.path += path;
+        self.size += before.sqrt() * after.sqrt();
+        self.step += before.sqrt() * moved.sqrt();
     }
 }
 

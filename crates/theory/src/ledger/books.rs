@@ -260,17 +260,20 @@ impl Books {
             let phi = unit.phi - (self.opening_phi[k] + total.phi);
             let norm = unit.norm - (self.opening_norm[k] + total.norm);
             let gap = Accounts { phi, norm, ..Accounts::default() };
+            // What the step itself leaves is judged by its own size, whatever the history of the books.
+            let a = unit.accounts;
+            let mut residual = beyond(a.residual, a.allowance);
             if self.next == Some(step) {
                 let sizes = [self.opening_phi[k], total.phi, self.opening_norm[k], total.norm];
                 let allowance = Rounding::of_books(sizes);
+                residual |= beyond(gap.drift(), allowance);
                 unit.accounts.add(&Accounts { residual: gap.drift(), allowance, ..gap });
             } else {
                 total.add(&Accounts { unwatched: gap.drift(), ..gap });
             }
             total.add(&unit.accounts);
-            let a = &unit.accounts;
             let path = stream.homogeneous && a.path_is_open();
-            if self.first.is_none() && (path || beyond(a.residual, a.allowance)) {
+            if self.first.is_none() && (path || residual) {
                 self.first = Some(Opening { step, unit: k, path });
             }
         }

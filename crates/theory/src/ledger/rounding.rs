@@ -50,10 +50,10 @@ pub(super) struct Rounding {
 impl Rounding {
     /// Adds a row that writes the unit.
     pub(super) fn write(&mut self, layer: &LayerJournal, row: &RowSums) {
-        let (size, length) = (row.before.max(row.after), row.before.sqrt());
-        self.weights += size;
-        self.sums += size;
-        self.step += length * row.moved.sqrt() + row.step;
+        let length = row.before.sqrt();
+        self.weights += row.size;
+        self.sums += row.before.max(row.after);
+        self.step += row.step;
         self.products += layer.lr * length * row.gross.sqrt() * growth(layer.inputs, layer.terms);
         let [error, activity] = [layer.error, layer.activity];
         self.add_smallest(layer, layer.inputs + 1, length, error, activity);

@@ -8,7 +8,7 @@ no Cauchy, no statistics, none of the audit's allowances.
   for every writer, the same with M and h for every reader.
 * An increment that is too large: P_k moves by 1 % of <W[k,:], dW[k,:]> (a writer), <M[:,k], dW[:,k]> (a reader) or b db. Rounding of the residual: the weights
   themselves, u Σ|W||W'| and u Σ|M||W'|, and 8 u of their increments.
-* In both cases the books themselves are sums in f64.
+* In both cases the books themselves are n sums in f64: of the terms of Phi and ½‖W‖², and of what the step is made of, Σ|M| (eta |G| + |dW|) and Σ|W| (eta |G| + |dW|).
 */
 
 use super::plants::{EXTRA, Plant};
@@ -45,8 +45,9 @@ struct State {
 struct Layer {
     w: Vec<f64>,
     b: Vec<f64>,
-    /// The matrix that carries the error; empty where none does.
+    /// The matrix that carries the error, and the terms of its potential; 0 where there is none.
     m: Vec<f64>,
+    phi: Vec<f64>,
     g: Vec<f64>,
     /// Σ over the batch of |delta||x| per entry of the weight, and of |delta| per row.
     gross: Vec<f64>,
@@ -109,8 +110,9 @@ impl State {
                     (moved, rounding, books) = (moved + m, rounding + r, books + b);
                 }
                 let ratio = moved.abs() / (rounding + f64::EPSILON * books);
-                // What is no number belongs to a run that explodes.
-                largest = largest.max(if ratio.is_finite() { ratio } else { 0.0 });
+                // A run has exploded where squares of such terms leave the range of f64.
+                let numbers = ratio.is_finite() && moved.abs() + rounding + books < 1e150;
+                largest = largest.max(if numbers { ratio } else { 0.0 });
             }
         }
         largest
@@ -169,7 +171,12 @@ impl Side<'_> {
         let bias = self.row.filter(|_| !old.b.is_empty()).map(|k| (old.b[k], new.b[k], old.gross_bias[k]));
         let sum = |f: &dyn Fn(usize) -> f64| self.entries.iter().map(|&i| f(i)).sum::<f64>();
         let step = |i: usize| new.w[i] - old.w[i];
-        let mut books = sum(&|i| (factor[i] * old.w[i]).abs()) + bias.map_or(0.0, |b| b.0 * b.0);
+        let terms = |i: usize| {
+            let phi =
+                if writes { old.w[i].powi(2) + new.w[i].powi(2) } else { old.phi[i].abs() + new.phi[i].abs() };
+            phi + factor[i].abs() * (old.w[i].abs() + new.w[i].abs() + lr * old.g[i].abs() + step(i).abs())
+        };
+        let mut books = sum(&terms) + bias.map_or(0.0, |b| b.0 * b.0 + b.1 * b.1 + b.0.abs() * (lr * b.2 + b.1.abs()));
         books *= self.entries.len() as f64;
         let own = self.layer == plant.layer();
         let share = EXTRA / (1.0 + EXTRA);
@@ -209,15 +216,20 @@ impl Layer {
         // What the rule says that it carries the error by.
         let carried = view.rule.potential(net, node).filter(|_| net.carries(node)).map(|potential| {
             let mut m = vec![0.0; w.numel()];
-            let b = view.feedback.at(node).unwrap_or(w).to_f64_vec();
-            potential.carry(&w.to_f64_vec(), &b, &mut m);
-            m
+            let (mut phi, w) = (m.clone(), w.to_f64_vec());
+            let b = view.feedback.at(node).map_or_else(|| w.clone(), Tensor::to_f64_vec);
+            potential.carry(&w, &b, &mut m);
+            potential.phi(&w, &b, &w, &mut phi);
+            (m, phi)
         });
+        let none = || (vec![0.0; w.numel()], vec![0.0; w.numel()]);
+        let (m, phi) = carried.unwrap_or_else(none);
         let list = |t: Option<&Tensor>| t.map_or(vec![], Tensor::to_f64_vec);
         let mut out = Layer {
             w: w.to_f64_vec(),
             b: list(layer.bias()),
-            m: carried.unwrap_or_default(),
+            m,
+            phi,
             g: vec![0.0; w.numel()],
             gross: vec![0.0; w.numel()],
             gross_bias: vec![0.0; w.rows()],
@@ -226,7 +238,6 @@ impl Layer {
             terms: 0.0,
             shape: w.shape(),
         };
-        out.m.resize(w.numel(), 0.0);
         let (Some(delta), Some(g)) = (view.errors.delta(net, node), view.grads.weight(node)) else {
             return out;
         };
