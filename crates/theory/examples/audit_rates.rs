@@ -13,7 +13,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Planted faults by kind and margin: found of how many.
-const MARGINS: [f64; 4] = [0.0, 1.0, 3.0, 10.0];
+const MARGINS: [f64; 5] = [0.0, 1.0, 2.0, 4.0, 10.0];
 
 #[derive(Default)]
 struct Tally {
@@ -53,7 +53,7 @@ impl Tally {
                 }
             }
             self.wrong += usize::from(p.wrong);
-            if p.margin > 1.0 && !p.found {
+            if p.margin > 2.0 && !p.found {
                 self.missed.push((p.margin, format!("{:?} in {}", p.plant, setting.describe())));
             }
         }
@@ -83,10 +83,13 @@ impl Tally {
         self.alarms.iter().take(20).for_each(|a| println!("  {a}"));
         for (i, name) in ["path", "residual"].iter().enumerate() {
             self.shares.sort_by(|a, b| b.0[i].total_cmp(&a.0[i]));
-            let top: Vec<String> = self.shares.iter().take(5).map(|s| format!("{:.3} (seed {})", s.0[i], s.1)).collect();
+            let top: Vec<String> =
+                self.shares.iter().take(5).map(|s| format!("{:.3} (seed {})", s.0[i], s.1)).collect();
             println!("largest shares of its allowance that the {name} took: {}", top.join(", "));
         }
-        println!("planted faults of 1 %: found of those that move the books by more than x times what rounding can");
+        println!(
+            "planted faults of 1 %: found of those that move the books by more than x times what rounding can"
+        );
         for (of, name) in self.found.iter().zip(["backward pass", "update", "bias"]) {
             let line = MARGINS.iter().zip(of).map(|(x, [found, all])| {
                 let share = 100.0 * *found as f64 / (*all).max(1) as f64;
@@ -101,7 +104,8 @@ impl Tally {
 }
 
 fn main() {
-    if let Some(seed) = std::env::args().nth(2).filter(|_| std::env::args().nth(1).as_deref() == Some("show")) {
+    if let Some(seed) = std::env::args().nth(2).filter(|_| std::env::args().nth(1).as_deref() == Some("show"))
+    {
         return rates::show(&Setting::draw(seed.parse().expect("a seed")));
     }
     let number = |i: usize, or: u64| std::env::args().nth(i).map_or(or, |a| a.parse().expect("a number"));

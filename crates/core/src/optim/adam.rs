@@ -186,8 +186,7 @@ impl Optimizer for Adam {
 
     fn gross(&self, at: At, w: &[f64], g: &[f64], memory: [&[f64]; 2], out: &mut [f64]) {
         let o = &self.options;
-        let (coupled, apart) =
-            if self.decoupled { (0.0, o.weight_decay) } else { (o.weight_decay, 0.0) };
+        let (coupled, apart) = if self.decoupled { (0.0, o.weight_decay) } else { (o.weight_decay, 0.0) };
         let power = i32::try_from(at.step).unwrap_or(i32::MAX);
         let (mean, square) = (1.0 - o.beta1.powi(power), 1.0 - o.beta2.powi(power));
         for (i, out) in out.iter_mut().enumerate() {

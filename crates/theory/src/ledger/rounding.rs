@@ -2,8 +2,8 @@
 What rounding may add to the accounts of one unit in one step. ε = [`DType::epsilon`] of training, twice the unit roundoff; [`SAFETY`] is the
 factor of safety wherever errors of many terms are taken to have random signs; docs/theory.md derives every term.
 
-* **Residual.** W' is rounded twice at most (once more where a decay is apart), by ½ε|W| each: ε Σ|W||W'| for the writers, ε Σ|M|(|W| + |W'|) for the
-  readers. These are worst cases without a factor. The optimizer's own arithmetic errs by a few ε of the gross size of what it adds up. The sums of the
+* **Residual.** W' is rounded once, and once before where a decay is apart, by ½ε|W'| each: ε Σ|W||W'| for the writers, ε Σ|M|(|W| + |W'|) for the readers.
+  These are worst cases without a factor. The optimizer's own arithmetic errs by [`STEP`] ε of the gross size of what it adds up. The sums of the
   ledger are in f64.
 * **Path.** It knows no weights but products, before anything is added to a weight: ½ε times the gross size of their terms
   ([`RowSums::gross`]) times how sums of n of them grow ([`growth`]). Batch norm below adds its own
@@ -20,6 +20,8 @@ use realign::train::{ColumnSums, LayerJournal, RowSums};
 
 /// Times the standard deviation of the rounding of one unit's sums.
 const SAFETY: f64 = 16.0;
+/// Roundings of an optimizer's increment, in ε: Adam makes some 16 of ½ε with its rounded factors, the others half as many.
+const STEP: f64 = 8.0;
 /// Operations on one number between two products: activation, dropout, pooling, joins; or those of an optimizer.
 const OPERATIONS: f64 = 16.0;
 
@@ -63,7 +65,8 @@ impl Rounding {
     pub(super) fn read(&mut self, layer: &LayerJournal, column: &ColumnSums) {
         let length = column.carry.sqrt();
         self.weights += column.size;
-        self.sums += column.size + [column.before, column.mid, column.after].map(f64::abs).iter().sum::<f64>();
+        self.sums +=
+            column.size + [column.before, column.mid, column.after].map(f64::abs).iter().sum::<f64>();
         self.step += column.step;
         self.products += layer.lr * length * column.gross.sqrt() * growth(layer.entries, layer.terms);
         let [error, activity] = [layer.error, layer.activity];
@@ -88,7 +91,7 @@ impl Rounding {
     /// How much the residual may hold beside nothing, being what is left of `accounts`.
     pub(super) fn residual(&self, dtype: DType, accounts: &Accounts) -> f64 {
         let explained = accounts.to_array()[..ACCOUNTS].iter().map(|a| a.abs()).sum::<f64>();
-        dtype.epsilon() * (self.weights + SAFETY * self.step)
+        dtype.epsilon() * (self.weights + STEP * self.step)
             + SAFETY * f64::EPSILON * (self.sums + explained)
             + dtype.smallest() * self.smallest[0]
     }

@@ -172,18 +172,21 @@ impl Side<'_> {
         let sum = |f: &dyn Fn(usize) -> f64| self.entries.iter().map(|&i| f(i)).sum::<f64>();
         let step = |i: usize| new.w[i] - old.w[i];
         let terms = |i: usize| {
-            let phi =
-                if writes { old.w[i].powi(2) + new.w[i].powi(2) } else { old.phi[i].abs() + new.phi[i].abs() };
+            let phi = if writes {
+                old.w[i].powi(2) + new.w[i].powi(2)
+            } else {
+                old.phi[i].abs() + new.phi[i].abs()
+            };
             phi + factor[i].abs() * (old.w[i].abs() + new.w[i].abs() + lr * old.g[i].abs() + step(i).abs())
         };
-        let mut books = sum(&terms) + bias.map_or(0.0, |b| b.0 * b.0 + b.1 * b.1 + b.0.abs() * (lr * b.2 + b.1.abs()));
+        let mut books =
+            sum(&terms) + bias.map_or(0.0, |b| b.0 * b.0 + b.1 * b.1 + b.0.abs() * (lr * b.2 + b.1.abs()));
         books *= self.entries.len() as f64;
         let own = self.layer == plant.layer();
         let share = EXTRA / (1.0 + EXTRA);
         let (moved, rounding) = match plant {
             Plant::Backward(_) => {
-                let moved =
-                    if own && !writes { EXTRA * lr * sum(&|i| old.g[i] * factor[i]) } else { 0.0 };
+                let moved = if own && !writes { EXTRA * lr * sum(&|i| old.g[i] * factor[i]) } else { 0.0 };
                 let gross = sum(&|i| factor[i].abs() * old.gross[i]) + bias.map_or(0.0, |b| b.0.abs() * b.2);
                 let (n, size) = (self.entries.len() as f64, sum(&|i| factor[i].abs()));
                 let errors = old.gross_bias.iter().sum::<f64>();

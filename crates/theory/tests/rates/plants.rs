@@ -83,7 +83,10 @@ pub fn draw(net: &Network, rule: &dyn Rule, rng: &mut Rng) -> Vec<Plant> {
                 Plant::Bias(_) => net.layer(node).bias().is_some(),
             };
             // A rule that trains the top alone sends no error and moves nothing else.
-            rule.trains(net, node) && rule.trains(net, net.weighted()[0]) && parts && !kind(l).streams(net).is_empty()
+            rule.trains(net, node)
+                && rule.trains(net, net.weighted()[0])
+                && parts
+                && !kind(l).streams(net).is_empty()
         };
         let places: Vec<usize> = layers.clone().filter(fits).collect();
         if !places.is_empty() {
@@ -139,8 +142,7 @@ impl Rule for StrongRule {
 fn calls(net: &Network, rule: &dyn Rule, plant: Plant) -> Range<u64> {
     let mut at = 0;
     for (i, &node) in net.weighted().iter().enumerate().filter(|(_, node)| rule.trains(net, **node)) {
-        let (bias, rows) =
-            (u64::from(net.layer(node).bias().is_some()), net.weight(node).rows() as u64);
+        let (bias, rows) = (u64::from(net.layer(node).bias().is_some()), net.weight(node).rows() as u64);
         match plant {
             Plant::Bias(l) if l == i => return at..at + bias,
             Plant::Update(l) if l == i => return at + bias..at + bias + rows,

@@ -64,7 +64,10 @@ fn optimizer(rng: &mut Rng) -> String {
 fn init(rng: &mut Rng) -> String {
     let name = if rng.bernoulli(0.03) { "zeros" } else { "xavier_uniform" };
     let scale = scale(rng);
-    format!("name = \"{name}\"{}", if name == "zeros" { String::new() } else { format!("\nscale = {scale:?}") })
+    format!(
+        "name = \"{name}\"{}",
+        if name == "zeros" { String::new() } else { format!("\nscale = {scale:?}") }
+    )
 }
 
 fn feedback(rng: &mut Rng) -> String {
@@ -171,7 +174,9 @@ impl Setting {
         trainer.look_at_batch();
         trainer.compute_grads();
         let nodes = trainer.net().weighted().to_vec();
-        let norm = |t: Option<&realign::tensor::Tensor>| t.map_or(0.0, |t| t.to_f64_vec().iter().map(|v| v * v).sum::<f64>().sqrt());
+        let norm = |t: Option<&realign::tensor::Tensor>| {
+            t.map_or(0.0, |t| t.to_f64_vec().iter().map(|v| v * v).sum::<f64>().sqrt())
+        };
         let view: Vec<[f64; 3]> = {
             let grads: Vec<f64> = {
                 let grads = trainer.compute_grads();
