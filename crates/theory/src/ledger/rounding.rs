@@ -45,6 +45,8 @@ pub(super) struct Rounding {
     step: f64,
     /// Of the products on both sides of the path, with the growth of their rounding.
     products: f64,
+    /// The increments over the learning rate, which is a number of the training dtype itself.
+    per_rate: f64,
     /// How many of the smallest numbers the residual and the path may hold.
     smallest: [f64; 2],
 }
@@ -56,6 +58,7 @@ impl Rounding {
         self.weights += row.size;
         self.sums += row.before.max(row.after);
         self.step += row.step;
+        self.per_rate += per_rate(row.step, layer.lr);
         self.products += layer.lr * length * row.gross.sqrt() * growth(layer.inputs, layer.terms);
         let [error, activity] = [layer.error, layer.activity];
         self.add_smallest(layer, layer.inputs + 1, length, error, activity);
@@ -68,6 +71,7 @@ impl Rounding {
         self.sums +=
             column.size + [column.before, column.mid, column.after].map(f64::abs).iter().sum::<f64>();
         self.step += column.step;
+        self.per_rate += per_rate(column.step, layer.lr);
         self.products += layer.lr * length * column.gross.sqrt() * growth(layer.entries, layer.terms);
         let [error, activity] = [layer.error, layer.activity];
         self.add_smallest(layer, layer.entries, length, activity, error);
@@ -93,7 +97,7 @@ impl Rounding {
         let explained = accounts.to_array()[..ACCOUNTS].iter().map(|a| a.abs()).sum::<f64>();
         dtype.epsilon() * (self.weights + STEP * self.step)
             + SAFETY * f64::EPSILON * (self.sums + explained)
-            + dtype.smallest() * self.smallest[0]
+            + dtype.smallest() * (self.smallest[0] + self.per_rate)
     }
 
     /// How much the path may hold, if the unit exchanges `turnover`.
@@ -107,6 +111,11 @@ impl Rounding {
     pub(super) fn of_books(sizes: [f64; 4]) -> f64 {
         SAFETY * f64::EPSILON * sizes.map(f64::abs).iter().sum::<f64>()
     }
+}
+
+/// A subnormal rate is off by half the smallest number, and the whole step with it.
+fn per_rate(step: f64, lr: f64) -> f64 {
+    if lr > 0.0 { step / lr } else { 0.0 }
 }
 
 /// Rounding of a sum of n products over their Euclidean size, in units of the roundoff, and of a sum over a batch of `terms` such sums: random signs leave
