@@ -9,7 +9,9 @@ use realign::tensor::{DType, Par, Tensor, linalg};
 use realign::train::{BatchSize, Length, Plan, Progress, Row, Setup, Sink, Trainer};
 use realign::{loss, model, rules};
 use realign_data::{Bundle, Dirs};
-use realign_theory::certify::{Certificate, Check, Method, Situation, UnitRow, Verdict, certify, check};
+use realign_theory::certify::{
+    Certificate, Check, Method, Precision, Situation, UnitRow, Verdict, certify, check,
+};
 use realign_theory::dominance::{self, Sample, samples};
 use toml::Table;
 
@@ -124,6 +126,7 @@ impl Case {
             feedback_decay: 0.0,
             lr: self.lr,
             steps: self.steps,
+            time: self.lr * self.steps as f64,
         }
     }
 
@@ -165,7 +168,8 @@ impl Case {
             .enumerate()
             .map(|(step, (misaligned, unguarded))| UnitRow { step: step as u64, misaligned, unguarded })
             .collect();
-        (check(c, &units, &found), found)
+        let precise = Precision::of(self.trainer().net(), &self.trainer().data().train, None);
+        (check(c, &units, &found, &precise), found)
     }
 }
 
@@ -178,7 +182,7 @@ fn aligned_starts_on_orthogonally_separable_data_keep_their_certificate() {
         for bias in [false, true] {
             let case = Case { rule, bias, ..Case::default() };
             let c = case.certificate();
-            assert_eq!(c.verdict, Verdict::Guaranteed, "{rule} bias {bias}: {:#?}", c.conditions);
+            assert!(c.verdict.guaranteed(), "{rule} bias {bias}: {:#?}", c.conditions);
             assert_eq!((c.statement, c.beta), ("separable_logistic", Some(2.0)));
             let (k, found) = case.outcome(&c);
             assert_eq!((k.unit_steps, k.misaligned), (1501, Some(0.0)), "{rule}");
@@ -281,7 +285,7 @@ fn squared_loss_is_guaranteed_where_the_hidden_layer_has_full_rank() {
     let c = case.certificate();
     assert_eq!(
         (c.verdict, c.statement, c.alpha),
-        (Verdict::Guaranteed, "squared_loss", None),
+        (Verdict::GuaranteedForTheFlow, "squared_loss", None),
         "{:#?}",
         c.conditions
     );
@@ -376,8 +380,8 @@ fn no_random_start_breaks_its_guarantee() {
                 ..Case::default()
             };
             let c = case.certificate();
-            counts[usize::from(c.verdict == Verdict::Guaranteed)] += 1;
-            if c.verdict == Verdict::Guaranteed {
+            counts[usize::from(c.verdict.guaranteed())] += 1;
+            if c.verdict.guaranteed() {
                 let (k, found) = case.outcome(&c);
                 assert_eq!((k.passed, k.misaligned), (Some(true), Some(0.0)), "{rule} {seed}: {k:?}");
                 let alpha = c.alpha.unwrap();

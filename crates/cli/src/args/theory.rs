@@ -40,9 +40,13 @@ Examples:
   realign certify spec.toml init.weight=class_means init.feedback=aligned
   realign certify runs/fa-1a2b3c4d5e
 
+GUARANTEED FOR THE FLOW is about infinitely small steps; GUARANTEED AT THIS RATE also about the run's own. VACUOUS marks a bound that does not halve the loss
+within the run.
+
 Exit codes:
-  0   guaranteed (every run of a grid); for a run directory also: every unit aligned at each recorded step, loss under its bound
-  1   not guaranteed, not covered, only some units, or the run did not keep (or did not measure) what was guaranteed
+  0   guaranteed for the training of every run: AT THIS RATE, or FOR THE FLOW with optimizer.name=flow (VACUOUS or not); for a run directory also: every unit
+      aligned at each recorded step, loss under its bound
+  1   guaranteed for the flow only while the run makes steps, not covered, only some units, or the run did not keep (or did not measure) what was guaranteed
   2   something to correct";
 
 #[derive(Args)]

@@ -7,7 +7,7 @@ use crate::table::{Cell, Column, Table};
 use crate::{LabError, theory};
 use realign_data::Dirs;
 use realign_tensor::Par;
-use realign_theory::certify::{Certificate, Verdict};
+use realign_theory::certify::Certificate;
 use realign_theory::dominance::{Sample, bound, fit, samples};
 
 /// Points of a curve.
@@ -63,8 +63,8 @@ impl<'a> Course<'a> {
     /// Largest loss over the bound certified before training; `NaN` without one.
     fn over_bound(&self) -> f64 {
         let c = &self.certificate;
-        let (Verdict::Guaranteed, Some(beta), Some(alpha), Some(first)) =
-            (&c.verdict, c.beta, c.alpha, self.samples.first())
+        let (true, Some(beta), Some(alpha), Some(first)) =
+            (c.verdict.guaranteed(), c.beta, c.alpha, self.samples.first())
         else {
             return f64::NAN;
         };
@@ -226,7 +226,7 @@ fn table(courses: &[Course<'_>], rules: &[&str]) -> Table {
                 continue;
             }
             let all = |f: &dyn Fn(&Course<'_>) -> f64| of.iter().map(|c| f(c)).collect::<Vec<f64>>();
-            let sure = of.iter().filter(|c| c.certificate.verdict == Verdict::Guaranteed).count();
+            let sure = of.iter().filter(|c| c.certificate.verdict.guaranteed()).count();
             let uphill = |c: &Course<'_>| {
                 100.0 * c.samples.iter().filter(|s| s.inner < 0.0).count() as f64 / c.samples.len() as f64
             };
