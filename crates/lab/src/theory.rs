@@ -39,7 +39,9 @@ pub fn checked(
     let precision = |t: &Trainer| Precision::of(t.net(), &t.data().train, tolerance(spec));
     let mut precise = precision(&trainer);
     // Weights have grown by the end, and their rounding with them.
-    if let Some(end) = store::checkpoint_at(dir, trainer.total_steps())? {
+    if certificate.verdict.guaranteed()
+        && let Some(end) = store::checkpoint_at(dir, trainer.total_steps())?
+    {
         trainer.restore(&end)?;
         precise = precise.or(precision(&trainer));
     }

@@ -188,7 +188,8 @@ pub fn dominance_above(samples: &[Sample], floor: Floor) -> Option<Dominance> {
         alpha_from: "this run",
         negative: negative(samples),
         // A quotient by what rounding left of two equal losses says nothing.
-        explained: (fall.abs() > 1e-12 * first.loss.abs().max(last.loss.abs())).then(|| samples.windows(2).map(area).sum::<f64>() / fall),
+        explained: (fall.abs() > 1e-12 * first.loss.abs().max(last.loss.abs()))
+            .then(|| samples.windows(2).map(area).sum::<f64>() / fall),
     })
 }
 
@@ -210,13 +211,7 @@ pub fn fit_above(samples: &[Sample], beta: f64, floor: Floor) -> Fit {
             let start = samples[0];
             let bound = (alpha > 0.0 && alpha.is_finite())
                 .then(|| bound(beta, alpha, start.loss, s.time - start.time));
-            Point {
-                step: s.step,
-                loss: s.loss,
-                alpha,
-                bound,
-                under: bound.map(|b| s.loss <= floor.above(b)),
-            }
+            Point { step: s.step, loss: s.loss, alpha, bound, under: bound.map(|b| s.loss <= floor.above(b)) }
         })
         .collect();
     let told = points.iter().filter(|p| p.loss > floor.above(0.0));
@@ -344,6 +339,33 @@ mod tests {
             .collect();
         let one = fit(&samples, 1.0);
         assert!(!one.holds && one.margin.unwrap() < -1.0 && one.points[0].under == Some(true));
+    }
+
+    /// A floor of 16 eps L(0), with a near miss on both sides; without it both are above. The bound is e^{-200}, nothing beside it.
+    #[test]
+    fn a_loss_below_its_floor_is_under_and_one_above_is_not() {
+        let floor = Floor::of_run(f64::EPSILON, 0.0, 2.0);
+        let top = 32.0 * f64::EPSILON;
+        let of = |last: f64, floor: Floor| {
+            let sample = |step: u64, loss: f64| Sample { step, time: step as f64, loss, inner: loss };
+            fit_above(&[sample(0, 2.0), sample(1, 2.0 / 1f64.exp()), sample(200, last)], 1.0, floor)
+        };
+        assert!(of(0.999 * top, floor).holds && !of(1.001 * top, floor).holds);
+        assert!(!of(0.999 * top, Floor::NONE).holds);
+        assert!(!of(0.999 * top, floor).vacuous);
+        // An integrator's tolerance counts squared.
+        assert!((Floor::of_run(0.0, 1e-4, 2.0).above(0.0) / 2e-8 - 1.0).abs() < 1e-12);
+    }
+
+    /// Losses that differ by rounding have no fall to explain.
+    #[test]
+    fn a_fall_of_rounding_is_not_explained() {
+        let of = |last: f64| {
+            let sample = |step: u64, loss: f64| Sample { step, time: step as f64, loss, inner: 1.0 };
+            dominance(&[sample(0, 1.0), sample(1, last)]).unwrap().explained
+        };
+        assert_eq!(of(1.0 - f64::EPSILON), None);
+        assert!((of(1.0 - 1e-9).unwrap() - 1e9).abs() < 1e3);
     }
 
     #[test]

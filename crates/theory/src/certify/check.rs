@@ -96,7 +96,8 @@ fn under_bound(c: &Certificate, samples: &[Sample], p: &Precision) -> Option<Und
     let margin = |s: &Sample| 1.0 - s.loss / after(s);
     // A loss at the floor has a margin of noise.
     let told = samples.iter().filter(|s| s.loss > floor(s).above(0.0));
-    let (step, margin) = told.map(|s| (s.step, margin(s))).min_by(|a, b| a.1.total_cmp(&b.1))?;
+    let least = told.map(|s| (s.step, margin(s))).min_by(|a, b| a.1.total_cmp(&b.1));
+    let (step, margin) = least.unwrap_or((start.step, 0.0));
     Some(UnderBound {
         beta,
         alpha,

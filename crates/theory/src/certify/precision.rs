@@ -32,24 +32,26 @@ impl Precision {
         let absolute = |t: &Tensor| t.to_f64_vec().into_iter().map(f64::abs).collect::<Vec<f64>>();
         let (v, w) = (absolute(net.weight(chain.writer)), absolute(net.weight(chain.reader)));
         let bias = |node| net.layer(node).bias().map(absolute);
-        let (first, last) = (bias(chain.writer), bias(chain.reader).map_or(0.0, |b| b[0]));
-        let (units, d) = (net.weight(chain.writer).rows(), net.weight(chain.writer).cols());
+        let (units, d) = (w.len(), net.weight(chain.writer).cols());
+        // Per input, the constant one of the bias last: what an entry of 1 adds to the output, and to all units together.
+        let first = bias(chain.writer).unwrap_or_else(|| vec![0.0; units]);
+        let (v, first) = (&v, &first);
+        let column = |j: usize| (0..units).map(move |k| if j < d { v[k * d + j] } else { first[k] });
+        let reach: Vec<f64> = (0..=d).map(|j| column(j).zip(&w).map(|(v, w)| v * w).sum()).collect();
+        let hidden: Vec<f64> = (0..=d).map(|j| column(j).sum()).collect();
+        let (last, read) = (bias(chain.reader).map_or(0.0, |b| b[0]), w.iter().sum::<f64>());
         let (rtol, atol) = tolerance.unwrap_or((0.0, 0.0));
         let (mut largest, mut moved) = (0.0, 0.0);
         let mut x = Tensor::zeros([1, d], DType::F64);
         for i in 0..data.len() {
             data.gather(&[i], &mut x);
-            let x = absolute(&x);
-            let total = x.iter().sum::<f64>() + f64::from(first.is_some());
-            // The output, and how far the tolerance moves it.
-            let (mut out, mut off) = (last, rtol * last + atol);
-            for k in 0..units {
-                let h = v[k * d..(k + 1) * d].iter().zip(&x).map(|(a, b)| a * b).sum::<f64>()
-                    + first.as_ref().map_or(0.0, |b| b[k]);
-                out += w[k] * h;
-                off += w[k] * (rtol * h + atol * total) + h * (rtol * w[k] + atol);
-            }
-            (largest, moved) = (f64::max(largest, out), f64::max(moved, off));
+            let mut x = absolute(&x);
+            x.push(1.0);
+            let sum = |of: &[f64]| of.iter().zip(&x).map(|(a, x)| a * x).sum::<f64>();
+            let (through, inputs) = (sum(&reach), x.iter().sum::<f64>());
+            largest = f64::max(largest, through + last);
+            let entries = read * inputs + sum(&hidden) + 1.0;
+            moved = f64::max(moved, rtol * (2.0 * through + last) + atol * entries);
         }
         let roundoff = 0.5 * net.dtype().epsilon();
         let terms = (d + units + 8) as f64;

@@ -172,8 +172,7 @@ fn span_of_errors(s: &Situation<'_>, seen: &Seen) -> Span {
     }
     let (eigen, vectors) = linalg::symmetric_eigen(&Tensor::from_f64([outputs, outputs], &gram, DType::F64));
     let (rank, largest) = (rank(s.net.dtype()), eigen[outputs - 1]);
-    let kept: Vec<usize> =
-        (0..outputs).filter(|&i| eigen[i] > rank * largest || i == outputs - 1).collect();
+    let kept: Vec<usize> = (0..outputs).filter(|&i| eigen[i] > rank * largest || i == outputs - 1).collect();
     // Rounded errors turn a direction of the span by their roundoff over its share of the errors, rounded sums of squares by theirs over its square.
     let spread = largest / eigen[kept[0]];
     let noise = if spread.is_finite() {

@@ -51,7 +51,7 @@ impl Reach {
         let loss = bound(beta, alpha, l0, time);
         // A loss of zero has nothing left to halve.
         let share = if l0 > 0.0 { loss / l0 } else { 0.0 };
-        Reach { time, loss, share, vacuous: !(share <= 0.5), assumed }
+        Reach { time, loss, share, vacuous: share.is_nan() || share > 0.5, assumed }
     }
 }
 
