@@ -98,7 +98,7 @@ fn a_loss_at_its_floor_is_under_its_bound_and_one_above_is_not() {
     let size = (0..8).map(size).fold(0.0, f64::max);
     let roundoff = 0.5f64.powi(53);
     let (once, per_step) = (80.0 * roundoff * size, 4.0 * roundoff * size);
-    let (alpha, eta, steps) = (0.8, 0.01, 20_000u64);
+    let (alpha, eta, steps) = (0.8f64, 0.01, 20_000u64);
     let damped = f64::min(steps as f64, 1.0 / (1.0 - (-0.5 * alpha * eta).exp()));
     let floor = 0.5 * (once + per_step * damped).powi(2);
     assert!(floor > 1e-32 && floor < 1e-22, "{floor}");

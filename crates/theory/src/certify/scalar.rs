@@ -46,7 +46,7 @@ pub(super) fn squared_loss(s: &Situation<'_>, seen: &Seen, mut c: Certificate) -
     (c.statement, c.beta) = ("squared_loss", Some(1.0));
     c.conditions = shared(s);
     let aligned = units(s, &mut c);
-    if let Some(a) = &aligned {
+    if aligned.is_some() {
         let (least, columns) = kernel(s, seen);
         let n = s.data.len();
         let short = n.saturating_sub(columns);

@@ -35,22 +35,22 @@ impl Sink for Memory {
 }
 
 #[derive(Clone)]
-pub struct Case {
-    pub rule: &'static str,
-    pub data: &'static str,
-    pub loss: &'static str,
-    pub hidden: usize,
-    pub bias: bool,
-    pub activation: &'static str,
-    pub weight: &'static str,
-    pub feedback: &'static str,
-    pub lr: f64,
-    pub steps: u64,
-    pub seed: u64,
-    pub dtype: DType,
+pub(crate) struct Case {
+    pub(crate) rule: &'static str,
+    pub(crate) data: &'static str,
+    pub(crate) loss: &'static str,
+    pub(crate) hidden: usize,
+    pub(crate) bias: bool,
+    pub(crate) activation: &'static str,
+    pub(crate) weight: &'static str,
+    pub(crate) feedback: &'static str,
+    pub(crate) lr: f64,
+    pub(crate) steps: u64,
+    pub(crate) seed: u64,
+    pub(crate) dtype: DType,
 }
 
-pub const SEPARABLE: &str =
+pub(crate) const SEPARABLE: &str =
     "name = 'gaussians'\northogonal = true\nmargin = 0.5\ndim = 6\ntrain_size = 40\ntest_size = 1";
 
 impl Default for Case {
@@ -73,12 +73,12 @@ impl Default for Case {
 }
 
 impl Case {
-    pub fn data(&self) -> Bundle {
+    pub(crate) fn data(&self) -> Bundle {
         let config = realign_data::parse_config(table(self.data)).unwrap();
         realign_data::load(&config, self.seed, &Dirs::default()).unwrap()
     }
 
-    pub fn trainer(&self) -> Trainer {
+    pub(crate) fn trainer(&self) -> Trainer {
         let rule = rules::build(table(self.rule)).unwrap();
         let loss = loss::build(table(&format!("name = '{}'", self.loss))).unwrap();
         let data = self.data();
@@ -115,7 +115,7 @@ impl Case {
         .unwrap()
     }
 
-    pub fn method(&self) -> Method {
+    pub(crate) fn method(&self) -> Method {
         Method {
             optimizer: "sgd".into(),
             momentum: 0.0,
@@ -130,11 +130,11 @@ impl Case {
         }
     }
 
-    pub fn certificate(&self) -> Certificate {
+    pub(crate) fn certificate(&self) -> Certificate {
         self.certificate_with(&self.method())
     }
 
-    pub fn certificate_with(&self, method: &Method) -> Certificate {
+    pub(crate) fn certificate_with(&self, method: &Method) -> Certificate {
         let t = self.trainer();
         certify(&Situation {
             net: t.net(),
@@ -150,7 +150,7 @@ impl Case {
     }
 
     /// Trains and returns the check and the samples.
-    pub fn outcome(&self, c: &Certificate) -> (Check, Vec<Sample>) {
+    pub(crate) fn outcome(&self, c: &Certificate) -> (Check, Vec<Sample>) {
         let mut rows = Memory::default();
         self.trainer().run(&mut rows).unwrap();
         let whole = |probe: &str| {
