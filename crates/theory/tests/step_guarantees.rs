@@ -28,7 +28,7 @@ fn case(rule: &'static str, seed: u64) -> Case {
         rule,
         data: DATA[i % 3],
         hidden: [2, 3, 10, 6][i % 4],
-        bias: i % 5 == 0,
+        bias: i.is_multiple_of(5),
         activation: ["relu", "leaky_relu", "identity"][i / 2 % 3],
         feedback: FEEDBACKS[i / 3 % 3],
         steps: 40 + 5 * (seed % 7),
