@@ -138,7 +138,7 @@ fn worth(c: &Certificate) -> String {
         }
         None if c.covers_training => text += "steps: none, the run is the flow itself\n",
         None => {
-            text += "steps: NOT guaranteed; no condition on the learning rate is known for this statement\n"
+            text += "steps: NOT guaranteed; no condition on the learning rate is known for this statement\n";
         }
     }
     text + &c.reach.as_ref().map_or_else(String::new, reached)
