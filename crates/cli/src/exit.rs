@@ -9,6 +9,8 @@ use std::process::ExitCode;
 pub(crate) const STOPPED: u8 = 75;
 /// Failure while running.
 pub(crate) const FAILED: u8 = 1;
+/// `check`: no law is refuted, but the steps are too large to show that they hold.
+pub(crate) const TOO_LARGE: u8 = 3;
 /// Something for the user to correct.
 pub(crate) const CORRECT: u8 = 2;
 

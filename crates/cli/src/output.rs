@@ -1,11 +1,19 @@
 //! Everything that is printed goes through here: a reader that went away (`realign rules | head -1`) ends the program
-//! quietly instead of with a panic.
+//! quietly instead of with a panic, and no name of a file or class reaches the terminal as a command to it
+//! ([`shown_lines`]).
 
+pub(crate) mod table;
+
+use realign_data::shown_lines;
 use serde::Serialize;
 use std::io::{ErrorKind, Write};
 
 /// Writes to stdout.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    write(&shown_lines(text))
+}
+
+fn write(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(e) if e.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
@@ -16,12 +24,25 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
 
 /// Writes one JSON value and a line break to stdout.
 pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
-    print(&(serde_json::to_string_pretty(value)? + "\n"))
+    write(&(escaped(&serde_json::to_string_pretty(value)?) + "\n"))
+}
+
+/// JSON without the control characters that it allows in strings (DEL and C1) but a terminal obeys.
+fn escaped(json: &str) -> String {
+    let one = |c: char| match c {
+        '\u{7f}'..='\u{9f}' => format!("\\u{:04x}", u32::from(c)),
+        c => c.to_string(),
+    };
+    if json.contains(|c: char| ('\u{7f}'..='\u{9f}').contains(&c)) {
+        json.chars().map(one).collect()
+    } else {
+        json.to_owned()
+    }
 }
 
 /// Writes a line to stderr; a reader that went away is no reason to stop.
 pub(crate) fn note(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", shown_lines(line));
 }
 
 /// `error: ...` with its causes, each once: libraries often repeat the cause in their own message.
@@ -52,6 +73,15 @@ pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The same text for every reader of JSON, and nothing that a terminal obeys.
+    #[test]
+    fn json_keeps_its_meaning_without_control_characters() {
+        let text = "a\u{1b}\u{7f}\u{9b}b";
+        let json = escaped(&serde_json::to_string(text).unwrap());
+        assert!(json.chars().all(|c| !c.is_control()), "{json}");
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
+    }
 
     #[test]
     fn columns_line_up() {

@@ -60,10 +60,15 @@ fn the_text_says_what_broke_the_plain_law() {
     let report: Value =
         serde_json::from_str(&audit(&file, &out, &[&heavy[..], &["--json"]].concat()).1).unwrap();
     let layer = &report["layers"][0];
-    let of = |name: &str| layer[name].as_f64().unwrap();
-    let movement: f64 = ["reader", "writer", "decay", "momentum"].iter().map(|a| of(a).abs()).sum();
-    let share = format!("- momentum: {:.0} % of all movement", 100.0 * of("momentum").abs() / movement);
+    let of = |name: &str| layer["unit_by_unit"][name].as_f64().unwrap();
+    let movement: f64 = ["reader", "writer", "decay", "momentum"].iter().map(|a| of(a)).sum();
+    let share = format!("- momentum: {:.0} % of all movement", 100.0 * of("momentum") / movement);
     assert!(text.contains(&share), "{share} not in\n{text}");
+    // The allowances of path and residual stand beside them, in the text, the object and the table.
+    for name in ["allowance", "path_allowance"] {
+        let allows = format!("rounding allows {:.1e}", layer[name].as_f64().unwrap());
+        assert!(text.contains(&allows), "{allows} not in\n{text}");
+    }
     let (_, text) = audit(&file, &out, &["network.activation=tanh"]);
     assert!(
         text.contains("not homogeneous: allowed") && text.contains("- a path that is not homogeneous: "),
@@ -92,6 +97,13 @@ fn numbers_and_figures_are_written_and_add_up() {
         {
             assert_eq!(Some(number(name)), layer[name].as_f64(), "{name}");
         }
+        for name in ["allowance", "path_allowance"] {
+            assert!(Some(number(name)) == layer[name].as_f64() && number(name) > 0.0, "{name}");
+        }
+        for (name, value) in layer["unit_by_unit"].as_object().unwrap() {
+            assert_eq!(Some(number(&format!("abs_{name}"))), value.as_f64(), "{name}");
+        }
+        assert_eq!(column("finding"), layer["finding"].as_str().unwrap());
         for name in ["predicted", "relative_drift", "relative_path", "relative_residual"] {
             assert!(layer[name].is_f64(), "{name}");
         }
@@ -123,13 +135,20 @@ fn a_run_of_the_past_is_audited_and_recognised() {
     let (code, error) = failure(realign().arg("audit").arg(&run).arg("optimizer.lr=0.1"));
     assert!(code == 2 && error.contains("overrides go with a spec"), "{error}");
     let checkpoint = run.join("checkpoints/step_15.safetensors");
+    let other = dir.path().join("other");
+    stdout(realign().arg("run").arg(&file).args(["seed=1", "--quiet", "--out"]).arg(&other));
+    let own = fs::read(&checkpoint).unwrap();
+    fs::copy(other.join("checkpoints/step_15.safetensors"), &checkpoint).unwrap();
+    let (code, text) = audit(&run, &dir.path().join("audit"), &[]);
+    assert!(code == 1 && text.contains("MADE AGAIN WITH OTHER WEIGHTS"), "{text}");
+    fs::write(&checkpoint, own).unwrap();
     let mut bytes = fs::read(&checkpoint).unwrap();
     // The lowest bit of the first number behind the header: a bias of the first layer.
     let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     bytes[8 + header] ^= 1;
     fs::write(&checkpoint, bytes).unwrap();
-    let (code, text) = audit(&run, &dir.path().join("audit"), &[]);
-    assert!(code == 1 && text.contains("MADE AGAIN WITH OTHER WEIGHTS"), "{text}");
+    let (code, error) = failure(realign().arg("audit").arg(&run).arg("--quiet"));
+    assert!(code == 1 && error.contains("step_15.safetensors"), "{error}");
 }
 
 /// Exit code 1 where nothing can be said: steps lost in the rounding of f32, and a network without hidden units.

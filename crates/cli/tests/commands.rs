@@ -257,6 +257,7 @@ fn command_of_the_readme(dir: &Path, words: &[&str]) {
         }
         // One experiment of many: the whole quick profile is what `reproduce.rs` and a user's patience are for.
         ["reproduce", ..] => {
+            fs::create_dir_all(dir.join("none")).unwrap();
             command.args(["--only", "min-norm", "--quiet", "--data-dir", "none"]).assert().success();
         }
         ["audit" | "check", ..] => {

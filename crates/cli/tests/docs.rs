@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-const PAGES: [&str; 4] = ["theory.md", "laws.md", "certificates.md", "probes.md"];
+const PAGES: [&str; 5] = ["theory.md", "laws.md", "certificates.md", "probes.md", "reproducing.md"];
 
 /// Names of all functions that follow an attribute of a test (or stand in `proptest!`), and of the files of tests.
 fn tests_below(dir: &Path, names: &mut BTreeSet<String>) {

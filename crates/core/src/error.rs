@@ -25,6 +25,18 @@ impl ConfigError {
     }
 }
 
+impl From<realign_data::ConfigError> for ConfigError {
+    fn from(e: realign_data::ConfigError) -> Self {
+        ConfigError { key: e.key, message: e.message }
+    }
+}
+
+impl From<ConfigError> for realign_data::ConfigError {
+    fn from(e: ConfigError) -> Self {
+        realign_data::ConfigError { key: e.key, message: e.message }
+    }
+}
+
 /// Anything that can go wrong outside the program.
 #[derive(Debug, Error)]
 pub enum Error {

@@ -1,19 +1,9 @@
 //! One shape for every registry: a name, what to show a user, and how to build the thing from its table.
 
 use crate::ConfigError;
+pub use realign_data::{Allowed, OptionDoc as Opt};
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
-
-/// One option of a registered component, as shown to users and checked against.
-#[derive(Clone, Copy, Debug, serde::Serialize)]
-pub struct Opt {
-    /// Key in the component's table.
-    pub name: &'static str,
-    /// Default, written as in TOML.
-    pub default: &'static str,
-    /// Meaning and allowed values.
-    pub meaning: &'static str,
-}
 
 /// A registered component of kind `T`.
 pub struct Entry<T: ?Sized> {
@@ -40,19 +30,34 @@ impl<T: ?Sized> Clone for Entry<T> {
 impl<T: ?Sized> Copy for Entry<T> {}
 
 impl<T: ?Sized> Entry<T> {
-    /// Builds the component, refusing unknown options by name.
+    /// Builds the component from options that [`check`] lets pass.
     pub fn make(&self, options: Table) -> Result<Box<T>, ConfigError> {
-        let known: Vec<&str> = self.options.iter().map(|o| o.name).collect();
-        for key in options.keys() {
-            if !known.contains(&key.as_str()) {
-                return Err(ConfigError::new(
-                    key,
-                    format!("\"{}\" has no option \"{key}\"{}", self.name, suggest(key, &known)),
-                ));
-            }
-        }
+        check(self.name, self.options, &options)?;
         (self.build)(options)
     }
+}
+
+/// Refuses options of `owner` that are unknown, out of their declared range, or missing: the one place where this is done.
+///
+/// # Errors
+/// With the key at fault, its value and what is allowed.
+pub fn check(owner: &str, options: &[Opt], table: &Table) -> Result<(), ConfigError> {
+    let known: Vec<&str> = options.iter().map(|o| o.name).collect();
+    if let Some(key) = table.keys().find(|k| !known.contains(&k.as_str())) {
+        let message = format!("\"{owner}\" has no option \"{key}\"{}", suggest(key, &known));
+        return Err(ConfigError::new(key, message));
+    }
+    for option in options {
+        match table.get(option.name) {
+            Some(value) => option.allowed.check(option.name, value)?,
+            None if option.default.is_empty() => {
+                let message = format!("missing: {}; give {}", option.meaning, option.allowed);
+                return Err(ConfigError::new(option.name, message));
+            }
+            None => {}
+        }
+    }
+    Ok(())
 }
 
 /// Finds `name` among the entries of `kind`, or names the nearest and all known ones.
@@ -71,8 +76,14 @@ pub fn find<'a, T: ?Sized>(
 pub fn build<T: ?Sized>(entries: &[Entry<T>], kind: &str, mut table: Table) -> Result<Box<T>, ConfigError> {
     let name = match table.remove("name") {
         Some(Value::String(s)) => s,
-        Some(other) => return Err(ConfigError::new("name", format!("expected a string, got {other}"))),
-        None => return Err(ConfigError::new("name", format!("missing: which {kind}?"))),
+        Some(other) => {
+            return Err(ConfigError::new("name", format!("expected a word in quotes, got {other}")));
+        }
+        None => {
+            let known: Vec<&str> = entries.iter().map(|e| e.name).collect();
+            let message = format!("missing: which {kind}? known: {}", known.join(", "));
+            return Err(ConfigError::new("name", message));
+        }
     };
     find(entries, kind, &name)?.make(table)
 }

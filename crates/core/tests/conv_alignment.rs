@@ -195,8 +195,8 @@ fn scales_of_sign_fa_have_their_closed_forms() {
     ];
     for (scale, want) in cases {
         let rule = rules::build(table(&format!("name = \"sign_fa\"\nscale = {scale}"))).unwrap();
-        let init = realign::init::FeedbackInit::parse(table("name = \"xavier_uniform\"")).unwrap();
-        let feedback = rule.feedback(&net, &init, &realign::tensor::Rng::new(0));
+        let root = realign::tensor::Rng::new(0);
+        let feedback = common::drawn(rule.as_ref(), &net, "name = \"xavier_uniform\"", &root);
         for (i, (&node, want)) in net.weighted()[1..].iter().zip(want).enumerate() {
             let (m, w) = (feedback.get(node).to_f64_vec(), net.weight(node).to_f64_vec());
             for (m, w) in m.iter().zip(w) {

@@ -212,7 +212,7 @@ fn wrong_options_and_images_are_refused_with_their_key() {
     fails("model = \"convnett\"", &image, "model", &["did you mean \"convnet\"", "resnet20"]);
     fails("model = \"convnet\"\ndepht = 3", &image, "depht", &["did you mean \"depth\""]);
     fails("model = \"convnet\"\ndepth = 2", &image, "depth", &["stages (3)", "got 2"]);
-    fails("model = \"convnet\"\nwidth = 0", &image, "width", &["at least 1"]);
+    fails("model = \"convnet\"\nwidth = 0", &image, "width", &["an integer from 1 to 65536", "got 0"]);
     fails("model = \"convnet\"\nstages = 6\ndownsample = \"max_pool\"", &image, "stages", &["does not fit"]);
     fails("model = \"convnet\"\ndownsample = \"none\"", &image, "downsample", &["max_pool"]);
     fails("model = \"convnet\"\nactivation = \"rely\"", &image, "activation.name", &["relu"]);

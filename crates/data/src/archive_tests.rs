@@ -105,7 +105,7 @@ fn cut_and_foreign_files_are_errors() {
     }
     let zipped = zip_of(&[("a", &long)]);
     assert!(read(&zipped[..zipped.len() - 10]).unwrap_err().to_string().contains("zip"));
-    assert!(read(&[7; 2000]).unwrap_err().to_string().contains("damaged or truncated archive"));
+    assert!(read(&[7; 2000]).unwrap_err().to_string().contains("damaged or truncated archive, or none"));
     // A wrong byte is caught by the checksums of gzip and zip.
     for mut bytes in [packed, zipped] {
         let middle = bytes.len() / 2;
@@ -118,4 +118,71 @@ fn cut_and_foreign_files_are_errors() {
 fn huge_entries_are_refused() {
     let error = read(&tar_of(&[("a", &[0; 1001])])).unwrap_err().to_string();
     assert!(error.contains("a: more than 1000 bytes"), "{error}");
+}
+
+#[test]
+fn an_entry_that_is_there_twice_is_refused() {
+    for name in ["a/one.txt", "./a/one.txt", "a//one.txt"] {
+        let twice = [ENTRIES, &[(name, &b"1"[..])]].concat();
+        for bytes in [tar_of(&twice), gz(&tar_of(&twice))] {
+            let text = read(&bytes).unwrap_err().to_string();
+            assert!(text.contains(&format!("entry \"{name}\" is there twice")), "{text}");
+        }
+    }
+    // Both spellings are names of their own to a zip; the very same name cannot be written with its crate, so one is renamed in
+    // the bytes.
+    let text = read(&zip_of(&[("a/one", b"1"), ("a//one", b"2")])).unwrap_err().to_string();
+    assert!(text.contains("is there twice"), "{text}");
+    let mut bytes = zip_of(&[("a/one", b"1"), ("a/two", b"2")]);
+    while let Some(at) = bytes.windows(5).position(|w| w == b"a/two") {
+        bytes[at..at + 5].copy_from_slice(b"a/one");
+    }
+    let text = read(&bytes).unwrap_err().to_string();
+    assert!(text.contains("is there twice"), "{text}");
+    // A hidden one does not count.
+    let hidden: &[(&str, &[u8])] = &[("a/.x", b"1"), ("a/.x", b"2")];
+    assert_eq!(read(&tar_of(&[hidden, ENTRIES].concat())).unwrap().len(), ENTRIES.len());
+}
+
+#[test]
+fn entries_that_are_no_regular_files_are_refused() {
+    for kind in [::tar::EntryType::Fifo, ::tar::EntryType::Char, ::tar::EntryType::Block] {
+        let mut builder = ::tar::Builder::new(Vec::new());
+        let mut header = ::tar::Header::new_gnu();
+        header.set_path("train/pipe").unwrap();
+        header.set_entry_type(kind);
+        header.set_size(0);
+        header.set_cksum();
+        builder.append(&header, &[][..]).unwrap();
+        let text = read(&builder.into_inner().unwrap()).unwrap_err().to_string();
+        assert!(text.contains("entry \"train/pipe\" is not a regular file"), "{text}");
+    }
+}
+
+#[test]
+fn archives_of_other_kinds_are_named() {
+    for (magic, kind) in [
+        (&b"\xFD7zXZ\0\0\x04"[..], "an xz archive"),
+        (b"BZh91AY&SY", "a bzip2 archive"),
+        (b"\x28\xB5\x2F\xFD\0", "a Zstandard archive"),
+        (b"7z\xBC\xAF\x27\x1C", "a 7-Zip archive"),
+        (b"Rar!\x1A\x07\x01", "a RAR archive"),
+    ] {
+        let text = read(&[magic, &[0x1B; 900]].concat()).unwrap_err().to_string();
+        assert!(
+            text.contains(&format!("archive: {kind}: only .zip, .tar and .tar.gz are read; unpack it")),
+            "{text}"
+        );
+    }
+}
+
+/// Neither what is in a file that is no archive nor the name of an entry reaches the terminal as it is.
+#[test]
+fn messages_hold_no_control_characters() {
+    let name = "a/\u{1b}]0;title\u{7}";
+    for bytes in [vec![0x1B; 2000], tar_of(&[("../\u{1b}[2J", b"1")]), tar_of(&[(name, b"1"), (name, b"1")])]
+    {
+        let text = read(&bytes).unwrap_err().to_string();
+        assert!(!text.contains(char::is_control) && text.contains("\\u{1b}"), "{text}");
+    }
 }

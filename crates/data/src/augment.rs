@@ -5,10 +5,11 @@ Pad-crop: the image is surrounded by `pad` black pixels (value 0 before normalis
 own size is cut out at a uniformly drawn place, (2 pad + 1)^2 of them. Flip: left and right are exchanged with
 probability 1/2. As in He, Zhang, Ren & Sun, "Deep residual learning for image recognition", CVPR 2016, section 4.2.
 
-Row r of the batch of step s draws from `rng.at(r)` where the trainer hands over the branch "augment" of the run's random
+Row r of the batch of step s draws from `rng.at(r)` - the rows to cut at, the columns, then whether to mirror - where the trainer hands over the branch "augment" of the run's random
 tree at s: so a resumed run makes the same batches, and other draws are not disturbed. Evaluation never comes here.
 */
 
+use crate::allowed::{Allowed, OptionDoc};
 use crate::{Bundle, ConfigError, Dataset, Features};
 use realign_tensor::{Rng, Tensor};
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,22 @@ pub struct Augment {
 /// Larger paddings are slips; any image would be black most of the time.
 const LARGEST_PAD: usize = 1024;
 
+/// Keys of `data.augment`.
+pub(crate) const OPTIONS: &[OptionDoc] = &[
+    OptionDoc {
+        name: "pad",
+        default: "0",
+        meaning: "black pixels on every side before a random crop; 0 is no crop",
+        allowed: Allowed::Size(0, LARGEST_PAD),
+    },
+    OptionDoc {
+        name: "flip",
+        default: "false",
+        meaning: "whether images are mirrored, left and right, with probability 1/2",
+        allowed: Allowed::Flag,
+    },
+];
+
 impl Augment {
     pub(crate) fn parse(value: Value) -> Result<Augment, ConfigError> {
         let wrong = |key: &str, message: String| Err(ConfigError::new(key, message));
@@ -37,24 +54,16 @@ impl Augment {
         };
         let mut augment = Augment { pad: 0, flip: false };
         for (key, value) in &table {
-            match (key.as_str(), value) {
-                ("pad", Value::Integer(n)) if (0..=LARGEST_PAD as i64).contains(n) => {
-                    augment.pad = *n as usize;
-                }
-                ("flip", Value::Boolean(b)) => augment.flip = *b,
-                ("pad", other) => {
-                    return wrong(
-                        "augment.pad",
-                        format!("expected an integer from 0 to {LARGEST_PAD}, got {other}"),
-                    );
-                }
-                ("flip", other) => {
-                    return wrong("augment.flip", format!("expected true or false, got {other}"));
-                }
-                (key, _) => {
-                    let hint = crate::names::suggest(key, &["pad", "flip"]);
-                    return wrong(&format!("augment.{key}"), format!("unknown key \"{key}\"; {hint}"));
-                }
+            let full = format!("augment.{key}");
+            let known: Vec<&str> = OPTIONS.iter().map(|o| o.name).collect();
+            let Some(option) = OPTIONS.iter().find(|o| o.name == key) else {
+                let hint = crate::names::suggest(key, &known);
+                return wrong(&full, format!("unknown key \"{key}\"; {hint}"));
+            };
+            option.allowed.check(&full, value)?;
+            match value {
+                Value::Integer(n) => augment.pad = *n as usize,
+                other => augment.flip = other.as_bool() == Some(true),
             }
         }
         Ok(augment)
@@ -79,6 +88,11 @@ impl Augment {
         }
     }
 
+    /// The change of the image in row `row` of a batch; `rng` is the branch of the batch's step.
+    fn view(self, rng: &Rng, row: usize) -> View {
+        self.draw(&mut rng.at(row as u64))
+    }
+
     /// Draws the change of one image.
     fn draw(self, rng: &mut Rng) -> View {
         let window = 2 * self.pad + 1;
@@ -88,12 +102,16 @@ impl Augment {
     }
 }
 
-/// Where the pixels of one changed image come from.
+/// Where the pixels of one changed image come from: pixel (y, x) shows (y + down, x + right) of the picture, black where that lies outside; after that
+/// left and right are exchanged, if at all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct View {
-    down: isize,
-    right: isize,
-    mirror: bool,
+pub struct View {
+    /// Rows that the window lies below the picture's own place.
+    pub down: isize,
+    /// Columns that the window lies to the right of it.
+    pub right: isize,
+    /// Whether left and right are exchanged.
+    pub mirror: bool,
 }
 
 impl View {
@@ -132,8 +150,13 @@ impl Bundle {
     pub fn gather_train(&self, indices: &[usize], x: &mut Tensor, rng: &Rng) {
         match self.augment {
             None => self.train.gather(indices, x),
-            Some(augment) => self.train.gather_views(indices, x, |row| augment.draw(&mut rng.at(row as u64))),
+            Some(augment) => self.train.gather_views(indices, x, |row| augment.view(rng, row)),
         }
+    }
+
+    /// How [`Bundle::gather_train`] changes the images in the first `rows` rows of a batch; `None` without `data.augment`.
+    pub fn views(&self, rows: usize, rng: &Rng) -> Option<Vec<View>> {
+        self.augment.map(|augment| (0..rows).map(|row| augment.view(rng, row)).collect())
     }
 }
 

@@ -124,7 +124,7 @@ const COMMON: &[OptionDoc] = &[
         name: "label_noise",
         default: "0.0",
         meaning: "fraction of train labels replaced by another class, drawn by seed",
-        allowed: Allowed::Real(0.0, 1.0),
+        allowed: Allowed::SHARE,
     },
     OptionDoc {
         name: "validation",
@@ -244,46 +244,20 @@ fn unknown_key(key: &str, entry: &Entry) -> ConfigError {
     )
 }
 
+/// The value, if the option allows it. An integer is a number too; it is stored as one, so that 1 and 1.0 are the same spec.
 fn check(doc: &OptionDoc, value: Value) -> Result<Value, ConfigError> {
-    let wrong =
-        |expected: String| Err(ConfigError::new(doc.name, format!("expected {expected}, got {value}")));
-    match doc.allowed {
-        Allowed::Size(from, to) => match as_size(&value) {
-            Some(n) if (from..=to).contains(&n) => Ok(value),
-            _ if to >= MANY => wrong(format!("an integer of at least {from}")),
-            _ => wrong(format!("an integer from {from} to {to}")),
-        },
-        // An integer is a number too; it is stored as one, so that 1 and 1.0 are the same spec.
-        Allowed::Real(from, to) => match value.as_float().or(value.as_integer().map(|i| i as f64)) {
-            Some(x) if x >= from && x <= to => Ok(Value::Float(x)),
-            _ if to == f64::MAX => wrong(format!("a number of at least {from}")),
-            _ => wrong(format!("a number from {from} to {to}")),
-        },
-        Allowed::Flag if value.is_bool() => Ok(value),
-        Allowed::Flag => wrong("true or false".into()),
-        Allowed::Word(words) => match value.as_str() {
-            Some(w) if words.contains(&w) => Ok(value),
-            Some(w) => {
-                Err(ConfigError::new(doc.name, format!("unknown word \"{w}\"; {}", names::suggest(w, words))))
-            }
-            None => wrong(format!("one of the words {}", words.join(", "))),
-        },
-        // A table with keys of its own: its parser names the key that is wrong.
-        Allowed::Augment => Augment::parse(value.clone()).map(|_| value),
-        Allowed::Path if value.as_str().is_some_and(|s| !s.is_empty()) => Ok(value),
-        Allowed::Path => wrong("a path in quotes".into()),
-        Allowed::Classes if class_choice(&value).is_some() => Ok(value),
-        Allowed::Classes => {
-            wrong("a number of classes (at least 1) or a list of different labels, like [0, 3, 7]".into())
-        }
-    }
+    doc.allowed.check(doc.name, &value)?;
+    Ok(match (doc.allowed, value) {
+        (Allowed::Real(..), Value::Integer(i)) => Value::Float(i as f64),
+        (_, value) => value,
+    })
 }
 
-fn as_size(value: &Value) -> Option<usize> {
+pub(crate) fn as_size(value: &Value) -> Option<usize> {
     value.as_integer().and_then(|i| usize::try_from(i).ok())
 }
 
-fn class_choice(value: &Value) -> Option<ClassChoice> {
+pub(crate) fn class_choice(value: &Value) -> Option<ClassChoice> {
     if let Some(n) = as_size(value) {
         return (n > 0).then_some(ClassChoice::Count(n));
     }

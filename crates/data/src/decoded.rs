@@ -16,7 +16,7 @@ use crate::dataset::channel_constants;
 use crate::idx::hex;
 use crate::picture::JPEG_DECODER;
 use crate::registry::Raw;
-use crate::{DataError, Dataset, Features, Source, SourceFile, Targets};
+use crate::{DataError, Dataset, Features, Source, SourceFile, Targets, files};
 use realign_tensor::Shape;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
 /// Changes whenever decoding or the file's layout does.
-const MAGIC: &[u8; 18] = b"realign decoded 1\n";
+const MAGIC: &[u8; 18] = b"realign decoded 2\n";
 
 /// A whole data set of pictures of one size.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,7 +90,7 @@ pub(crate) fn cached(
 ) -> Result<Decoded, DataError> {
     let Some(folder) = cache else { return make() };
     let file = folder.join(format!("{kind}-{}", &state(source)?[..32]));
-    if let Some(mut decoded) = File::open(&file).ok().and_then(|f| read(f).ok()) {
+    if let Some(mut decoded) = files::open(&file).ok().and_then(|f| read(f).ok()) {
         // Where it was found this time, not where it was when it was decoded.
         decoded.source.path = source.display().to_string();
         return Ok(decoded);
@@ -105,36 +105,34 @@ fn state(source: &Path) -> Result<String, DataError> {
     state_under(JPEG_DECODER, source)
 }
 
-/// Hash of the decoder, of the source's path and of sizes and times of change of all its files.
+/// Hash of the decoder, of the source's path and of names, sizes and times of change of all its files that are not hidden.
 fn state_under(decoder: &str, source: &Path) -> Result<String, DataError> {
     let path = source.canonicalize().map_err(|e| DataError::io(source, e))?;
     let mut hasher = Sha256::new_with_prefix(MAGIC);
     hasher.update(decoder);
     hasher.update(path.as_os_str().as_encoded_bytes());
-    add_state(&path, &mut hasher)?;
-    Ok(hex(&hasher.finalize()))
-}
-
-fn add_state(path: &Path, hasher: &mut Sha256) -> Result<(), DataError> {
-    let wrap = |e| DataError::io(path, e);
-    let meta: Metadata = std::fs::metadata(path).map_err(wrap)?;
-    if !meta.is_dir() {
-        let changed = meta.modified().map_err(wrap)?.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let mut add = |path: &Path, meta: &Metadata| -> Result<(), DataError> {
+        let changed = meta.modified().map_err(|e| DataError::io(path, e))?;
+        let changed = changed.duration_since(UNIX_EPOCH).unwrap_or_default();
         hasher.update(meta.len().to_le_bytes());
         hasher.update(changed.as_nanos().to_le_bytes());
-        return Ok(());
+        Ok(())
+    };
+    let meta = std::fs::metadata(&path).map_err(|e| DataError::io(&path, e))?;
+    if !meta.is_dir() {
+        add(&path, &meta)?;
+        return Ok(hex(&hasher.finalize()));
     }
-    let entries: std::io::Result<Vec<_>> =
-        std::fs::read_dir(path).map_err(wrap)?.map(|e| e.map(|e| e.file_name())).collect();
-    let mut names = entries.map_err(wrap)?;
-    names.sort_unstable();
-    for name in names {
-        // Lengths keep the names of different folders apart.
-        hasher.update(name.len().to_le_bytes());
-        hasher.update(name.as_encoded_bytes());
-        add_state(&path.join(name), hasher)?;
-    }
-    Ok(())
+    let mut names = Sha256::new();
+    files::walk(&path, &mut |item| {
+        // Lengths keep names apart; a folder counts by its name alone, since what is hidden in it may change.
+        names.update(item.inside.len().to_le_bytes());
+        names.update(&item.inside);
+        names.update([u8::from(item.meta.is_dir())]);
+        if item.meta.is_dir() { Ok(()) } else { add(&item.path, &item.meta) }
+    })?;
+    hasher.update(names.finalize());
+    Ok(hex(&hasher.finalize()))
 }
 
 /// Everything after the checksum, piece by piece.
@@ -183,7 +181,7 @@ fn write(folder: &Path, file: &Path, decoded: &Decoded) -> std::io::Result<()> {
 fn remove_dead_parts(folder: &Path) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for path in entries.flatten().map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "part")) {
-        if File::open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
+        if files::open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
             let _ = std::fs::remove_file(&path);
         }
     }

@@ -1,11 +1,12 @@
 //! Everything a user can get wrong about data: one enum, every message names the file or key, the value and what is allowed.
 
+use crate::{shown, shown_path};
 use std::path::PathBuf;
 use thiserror::Error;
 
 /// A key of the `[data]` table that cannot be used, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("data.{key}: {message}")]
+#[error("data.{key}: {message}", message = shown(message))]
 pub struct ConfigError {
     /// The key inside `[data]`, without the prefix `data.`.
     pub key: String,
@@ -38,11 +39,11 @@ pub enum DataError {
         name: String,
         /// Its files.
         files: String,
-        /// One line per folder, each after a line break.
+        /// One line per folder and per file that is there but not read, each after a line break; paths as [`shown`].
         places: String,
     },
     /// A file cannot be read or written.
-    #[error("{path}: {source}", path = path.display())]
+    #[error("{path}: {source}", path = shown_path(path))]
     Io {
         /// The file.
         path: PathBuf,
@@ -50,7 +51,7 @@ pub enum DataError {
         source: std::io::Error,
     },
     /// A file is there but is not what it should be.
-    #[error("{path}: {message}", path = path.display())]
+    #[error("{path}: {message}", path = shown_path(path), message = shown(message))]
     Format {
         /// The file.
         path: PathBuf,

@@ -11,10 +11,9 @@ mod download;
 
 use crate::dirs::Found;
 use crate::registry::{Download, Entry, Kind, RemoteFile};
-use crate::{DataError, Dirs, Source, SourceFile, dirs, entry, idx};
+use crate::{DataError, Dirs, Source, SourceFile, dirs, entry, files, idx};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -147,10 +146,11 @@ pub enum Presence {
 /// How much of data set `name` is on disk; reads no file.
 ///
 /// # Errors
-/// For an unknown data set or one without published files.
+/// For an unknown data set or one without published files, or a named data folder that is none.
 pub fn presence(name: &str, dirs: &Dirs) -> Result<Presence, DataError> {
     let entry = entry(name)?;
     let download = files_of(entry)?;
+    dirs.check()?;
     let folders = dirs::folders(download, dirs);
     Ok(match dirs::find(entry, download, dirs) {
         Ok(_) => Presence::Whole,
@@ -165,10 +165,12 @@ pub fn presence(name: &str, dirs: &Dirs) -> Result<Presence, DataError> {
 /// is published (another layout, a cut), every example is read instead.
 ///
 /// # Errors
-/// For an unknown data set or one without published files, or a file that cannot be read or is damaged.
+/// For an unknown data set or one without published files, a named data folder that is none, or a file that cannot be read or
+/// is damaged.
 pub fn verify(name: &str, dirs: &Dirs) -> Result<Vec<FileReport>, DataError> {
     let entry = entry(name)?;
     let download = files_of(entry)?;
+    dirs.check()?;
     let folders = dirs::folders(download, dirs);
     let anywhere = |file: &RemoteFile| folders.iter().find_map(|f| dirs::locate(f, file));
     let paths: Vec<Option<PathBuf>> = match dirs::find(entry, download, dirs) {
@@ -229,7 +231,7 @@ fn files_of(entry: &'static Entry) -> Result<&'static Download, DataError> {
 /// Size and SHA-256 of a file, read in pieces.
 pub(crate) fn fingerprint(path: &Path) -> Result<(u64, String), DataError> {
     let wrap = |e| DataError::io(path, e);
-    let mut file = File::open(path).map_err(wrap)?;
+    let mut file = files::open(path)?;
     let (mut hasher, mut size, mut piece) = (Sha256::new(), 0, vec![0; 1 << 16]);
     loop {
         match file.read(&mut piece).map_err(wrap)? {

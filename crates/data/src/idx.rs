@@ -6,7 +6,7 @@ byte), the number of dimensions, one big-endian 32-bit extent per dimension, the
 header announces is an error, and so is any other element type.
 */
 
-use crate::{DataError, SourceFile};
+use crate::{DataError, SourceFile, archive, files};
 use flate2::bufread::GzDecoder;
 use sha2::{Digest, Sha256};
 use std::io::{ErrorKind, Read};
@@ -25,7 +25,10 @@ const LIMIT: usize = 1 << 33;
 
 /// Reads a file with `rank` dimensions.
 pub(crate) fn read(path: &Path, rank: u8) -> Result<Idx, DataError> {
-    let packed = std::fs::read(path).map_err(|e| DataError::io(path, e))?;
+    let packed = files::read(path)?;
+    if let Some(kind) = archive::unread(&packed) {
+        return Err(DataError::format(path, format!("{kind}, not an IDX file, plain or gzipped: unpack it")));
+    }
     let source = SourceFile {
         path: path.display().to_string(),
         bytes: packed.len() as u64,

@@ -17,6 +17,7 @@ Nothing here prints, and nothing here knows about networks. Everything random co
 `Rng::new(seed).child("data")` split by purpose, so that one option never disturbs the draws of another.
 */
 
+mod allowed;
 mod archive;
 mod augment;
 mod config;
@@ -26,7 +27,9 @@ mod decoded;
 mod dirs;
 mod error;
 pub mod fetch;
+mod files;
 mod idx;
+mod indices;
 mod load;
 mod names;
 mod picture;
@@ -34,6 +37,8 @@ mod record;
 mod registry;
 mod select;
 mod sets;
+mod shown;
+mod unread;
 
 /// The real data of this machine, for tests: `$REALIGN_DATA`, or a folder beside the project.
 #[cfg(test)]
@@ -43,7 +48,7 @@ fn real_data() -> Option<std::path::PathBuf> {
     dir.is_dir().then_some(dir)
 }
 
-pub use augment::Augment;
+pub use augment::{Augment, View};
 pub use config::{ClassChoice, DataConfig, common_options, parse_config};
 pub use contact::contact_sheet;
 pub use dataset::{Dataset, Features, Targets};
@@ -54,3 +59,4 @@ pub use names::suggest;
 pub use picture::JPEG_DECODER;
 pub use record::{ChangedLabel, DataRecord, Source, SourceFile};
 pub use registry::{Allowed, Download, Entry, Kind, OptionDoc, RemoteFile, entry, registry};
+pub use shown::{shown, shown_lines, shown_path};

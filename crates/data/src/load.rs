@@ -32,9 +32,10 @@ pub struct Bundle {
 /// Everything random comes from `Rng::new(config.seed or run_seed).child("data")`.
 ///
 /// # Errors
-/// If files are missing or damaged, or an option does not fit the data.
+/// If files are missing or damaged, an option does not fit the data, or the named data folder is none.
 pub fn load(config: &DataConfig, run_seed: u64, dirs: &Dirs) -> Result<Bundle, DataError> {
     let entry: &'static Entry = entry(&config.name)?;
+    dirs.check()?;
     let config = &config::checked(config)?;
     let seed = config.seed.unwrap_or(run_seed);
     let rng = Rng::new(seed).child("data");

@@ -1,17 +1,44 @@
 /*!
-JPEG (by `zune-jpeg`) and PNG (by `png`) files as bytes, channel by channel.
+JPEG ([`jpeg`]) and PNG (by `png`) files as bytes, channel by channel.
 
 Grey pictures keep their one channel ([`Picture::expanded`] repeats it); 16-bit PNGs are rounded down to 8 bits; a PNG that is
-transparent anywhere is refused, because there is no right colour behind it. JPEG decoders may differ from one another by
-a level in some pixels.
+transparent anywhere is refused, because there is no right colour behind it, and so is one with several frames. Pictures that say
+how they are to be turned are turned ([`exif`]). Colour profiles are not applied. JPEG decoders may differ from one another by a level in
+some pixels.
 */
 
-use zune_jpeg::zune_core::bytestream::ZCursor;
-use zune_jpeg::zune_core::colorspace::ColorSpace;
-use zune_jpeg::zune_core::options::DecoderOptions;
+mod exif;
+mod jpeg;
+#[cfg(test)]
+pub(crate) mod jpeg_maker;
+pub(crate) mod kinds;
+mod markers;
 
-/// Crate and version that decode JPEGs, for the record of a run: another one may give other pixels.
-pub const JPEG_DECODER: &str = "zune-jpeg 0.5.15";
+/// Crates and versions that decode JPEGs, for the record of a run: others may give other pixels. The second one is for the files
+/// that the first takes for something else.
+pub const JPEG_DECODER: &str = "zune-jpeg 0.5.15, jpeg-decoder 0.3.2";
+
+/// Why a file is not decoded.
+enum Flaw {
+    Damaged(String),
+    /// Sound, but of a kind that is not read.
+    Unread(String),
+}
+
+impl Flaw {
+    fn of(self, format: &str) -> String {
+        match self {
+            Flaw::Damaged(why) => format!("damaged {format}: {why}"),
+            Flaw::Unread(why) => format!("a {format} that is not read: {why}"),
+        }
+    }
+}
+
+impl From<String> for Flaw {
+    fn from(why: String) -> Flaw {
+        Flaw::Damaged(why)
+    }
+}
 
 /// A decoded picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,10 +55,13 @@ impl Picture {
     /// Decodes a file; which format it has is told from its first bytes. The error says what is wrong with it.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Picture, String> {
         match bytes {
-            [0xFF, 0xD8, ..] => jpeg(bytes).map_err(|e| format!("damaged JPEG: {e}")),
-            [0x89, b'P', b'N', b'G', ..] => png(bytes).map_err(|e| format!("damaged PNG: {e}")),
+            [0xFF, 0xD8, ..] => jpeg::decode(bytes).map_err(|flaw| flaw.of("JPEG")),
+            [0x89, b'P', b'N', b'G', ..] => png(bytes).map_err(|flaw| flaw.of("PNG")),
             [] => Err("the file is empty".to_owned()),
-            _ => Err("neither a JPEG nor a PNG".to_owned()),
+            _ => Err(match kinds::by_content(bytes) {
+                Some(kind) => format!("{kind}, neither a JPEG nor a PNG: convert it to one of them"),
+                None => "neither a JPEG nor a PNG".to_owned(),
+            }),
         }
     }
 
@@ -48,45 +78,25 @@ impl Picture {
     }
 }
 
-/// Whether the last scan has an end-of-image marker (FF D9) after it. Decoders make up what a few missing bytes would have said; and no coded data
-/// look like a marker, since a 0 follows every FF in them (ITU-T T.81, B.1.1.5).
-fn has_end(bytes: &[u8]) -> bool {
-    let last = |marker: u8| bytes.windows(2).rposition(|pair| pair == [0xFF, marker]);
-    last(0xD9).is_some_and(|end| last(0xDA).is_none_or(|scan| scan < end))
-}
-
-fn jpeg(bytes: &[u8]) -> Result<Picture, String> {
-    let options = DecoderOptions::default().set_strict_mode(true);
-    let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    decoder.decode_headers().map_err(|e| e.to_string())?;
-    let grey = decoder.input_colorspace() == Some(ColorSpace::Luma);
-    let (channels, space) = if grey { (1, ColorSpace::Luma) } else { (3, ColorSpace::RGB) };
-    decoder.set_options(options.jpeg_set_out_colorspace(space));
-    let mixed = decoder.decode().map_err(|e| e.to_string())?;
-    if !has_end(bytes) {
-        return Err("truncated: its last scan does not end".to_owned());
-    }
-    let (width, height) = decoder.dimensions().ok_or("no size")?;
-    if mixed.len() != channels * height * width {
-        return Err(format!("{} bytes decoded of {channels}x{height}x{width}", mixed.len()));
-    }
-    Ok(Picture::from_interleaved(&mixed, channels, channels, height, width))
-}
-
-fn png(bytes: &[u8]) -> Result<Picture, String> {
+fn png(bytes: &[u8]) -> Result<Picture, Flaw> {
     let mut decoder = png::Decoder::new(std::io::Cursor::new(bytes));
     decoder.set_transformations(png::Transformations::EXPAND | png::Transformations::STRIP_16);
     let mut reader = decoder.read_info().map_err(|e| e.to_string())?;
-    let mut mixed = vec![0; reader.output_buffer_size().ok_or("too large")?];
+    if let Some(frames) = reader.info().animation_control().map(|a| a.num_frames).filter(|&n| n > 1) {
+        return Err(Flaw::Unread(format!("it is animated ({frames} frames); save the one that is meant")));
+    }
+    let mut mixed = vec![0; reader.output_buffer_size().ok_or_else(|| "too large".to_owned())?];
     let info = reader.next_frame(&mut mixed).map_err(|e| e.to_string())?;
     reader.finish().map_err(|e| e.to_string())?;
     mixed.truncate(info.buffer_size());
     let channels = info.color_type.samples();
     let keep = if channels < 3 { 1 } else { 3 };
     if keep < channels && mixed.iter().skip(keep).step_by(channels).any(|&alpha| alpha < 255) {
-        return Err("it is transparent in places; put it on a ground first".to_owned());
+        return Err(Flaw::Unread("it is transparent in places; put it on a ground first".to_owned()));
     }
-    Ok(Picture::from_interleaved(&mixed, channels, keep, info.height as usize, info.width as usize))
+    let turn = reader.info().exif_metadata.as_deref().map_or(1, exif::orientation);
+    let (height, width) = (info.height as usize, info.width as usize);
+    Ok(Picture::from_interleaved(&mixed, channels, keep, height, width).upright(turn))
 }
 
 #[cfg(test)]

@@ -1,50 +1,14 @@
+use super::jpeg_maker::Maker;
 use super::*;
 
-/// A baseline JPEG (ITU-T T.81) of constant 8 x 8 blocks, written by hand: every quantiser is 8, so that the DC coefficient
-/// of a block of value v, 8 (v - 128), is stored as v - 128, and every AC coefficient is 0. `blocks` holds one value per
-/// component (Y, or Y, Cb, Cr) and block, row by row.
+/// A grey or colour JPEG whose block k, row by row, has the values `blocks[k]` (Y, or Y, Cb, Cr), without any other marker.
 pub(crate) fn jpeg_of(blocks: &[Vec<u8>], across: u16, down: u16) -> Vec<u8> {
-    let n = blocks[0].len() as u8;
-    let mut out = vec![0xFF, 0xD8];
-    let mut segment = |marker: u8, content: &[u8]| {
-        out.extend([0xFF, marker]);
-        out.extend((content.len() as u16 + 2).to_be_bytes());
-        out.extend(content);
-    };
-    segment(0xDB, &[&[0u8][..], &[8; 64]].concat());
-    let [h, w] = [(8 * down).to_be_bytes(), (8 * across).to_be_bytes()];
-    let parts: Vec<u8> = (1..=n).flat_map(|c| [c, 0x11, 0]).collect();
-    segment(0xC0, &[&[8, h[0], h[1], w[0], w[1], n][..], &parts].concat());
-    // DC: 12 categories, all of 4 bits. AC: end of block, 2 bits, and an unused symbol.
-    segment(0xC4, &[&[0x00, 0, 0, 0, 12][..], &[0; 12], &(0..12).collect::<Vec<u8>>()].concat());
-    segment(0xC4, &[&[0x10, 0, 2][..], &[0; 14], &[0x00, 0x01]].concat());
-    let scan: Vec<u8> = (1..=n).flat_map(|c| [c, 0]).collect();
-    segment(0xDA, &[&[n][..], &scan, &[0, 63, 0]].concat());
-    let mut bits = String::new();
-    let mut last = vec![0i32; usize::from(n)];
-    for block in blocks {
-        for (c, &v) in block.iter().enumerate() {
-            let dc = i32::from(v) - 128;
-            let difference = dc - std::mem::replace(&mut last[c], dc);
-            let size = 32 - difference.unsigned_abs().leading_zeros();
-            bits += &format!("{size:04b}");
-            if size > 0 {
-                let value = if difference > 0 { difference } else { difference + (1 << size) - 1 };
-                bits += &format!("{value:0width$b}", width = size as usize);
-            }
-            bits += "00";
-        }
-    }
-    bits.push_str(&"1".repeat((8 - bits.len() % 8) % 8));
-    for byte in bits.as_bytes().chunks(8) {
-        let byte = byte.iter().fold(0, |n, b| n << 1 | (b - b'0'));
-        out.push(byte);
-        if byte == 0xFF {
-            out.push(0);
-        }
-    }
-    out.extend([0xFF, 0xD9]);
-    out
+    let (across, down) = (usize::from(across), usize::from(down));
+    let (n, blocks) = (blocks[0].len(), blocks.to_vec());
+    let mut maker =
+        Maker::new(8 * across, 8 * down, n, move |c, row, column| blocks[row * across + column][c]);
+    maker.segments.clear();
+    maker.bytes()
 }
 
 /// A JPEG of `side` x `side` pixels (a multiple of 8) in one colour (Y, Cb, Cr).
@@ -63,13 +27,15 @@ pub(crate) fn png_of(color: png::ColorType, width: u32, height: u32, data: &[u8]
     bytes
 }
 
-/// The name in a run's record is that of the crate which is built in.
+/// The names in a run's record are those of the crates which are built in.
 #[test]
-fn the_decoder_is_the_one_of_the_lock_file() {
+fn the_decoders_are_those_of_the_lock_file() {
     let lock = include_str!("../../../Cargo.lock");
-    let (name, version) = JPEG_DECODER.split_once(' ').unwrap();
-    assert!(lock.contains(&format!("name = \"{name}\"\nversion = \"{version}\"\n")));
-    assert_eq!(lock.matches(&format!("name = \"{name}\"\n")).count(), 1);
+    for decoder in JPEG_DECODER.split(", ") {
+        let (name, version) = decoder.split_once(' ').unwrap();
+        assert!(lock.contains(&format!("name = \"{name}\"\nversion = \"{version}\"\n")), "{decoder}");
+        assert_eq!(lock.matches(&format!("name = \"{name}\"\n")).count(), 1, "{decoder}");
+    }
 }
 
 #[test]
@@ -139,5 +105,9 @@ fn damaged_pictures_are_errors() {
         assert!(error.contains("damaged"), "{error}");
     }
     assert_eq!(Picture::decode(b"").unwrap_err(), "the file is empty");
-    assert_eq!(Picture::decode(b"GIF89a").unwrap_err(), "neither a JPEG nor a PNG");
+    assert_eq!(
+        Picture::decode(b"GIF89a").unwrap_err(),
+        "a GIF, neither a JPEG nor a PNG: convert it to one of them"
+    );
+    assert_eq!(Picture::decode(b"a text").unwrap_err(), "neither a JPEG nor a PNG");
 }

@@ -1,5 +1,6 @@
 //! What a data set says about itself, and the table of all of them.
 
+pub use crate::allowed::{Allowed, OptionDoc};
 use crate::{DataError, Dataset, Dirs, Source, config::Options, names, sets};
 use realign_tensor::Rng;
 use serde::Serialize;
@@ -40,39 +41,6 @@ pub enum Kind {
     Procedural,
     /// Read from files.
     Real,
-}
-
-/// One option of a data set.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct OptionDoc {
-    /// Key in `[data]`.
-    pub name: &'static str,
-    /// Default as written in a spec, words without quotes; `none` when the option is off unless given.
-    pub default: &'static str,
-    /// What it does, with units.
-    pub meaning: &'static str,
-    /// Type and range.
-    pub allowed: Allowed,
-}
-
-/// Type and range of an option.
-#[derive(Clone, Copy, Debug, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Allowed {
-    /// An integer from..=to.
-    Size(usize, usize),
-    /// A finite number from..=to.
-    Real(f64, f64),
-    /// true or false.
-    Flag,
-    /// One of these words.
-    Word(&'static [&'static str]),
-    /// A number of classes or a list of labels.
-    Classes,
-    /// The path of a folder or file.
-    Path,
-    /// A table of [`crate::Augment`].
-    Augment,
 }
 
 /// The files of a real data set and where to get them.

@@ -11,7 +11,7 @@ use realign::checkpoint::Checkpoint;
 use realign::train::{Every, Outcome, Progress, Row, Sink, Trainer};
 use realign_data::Dirs;
 use realign_tensor::Par;
-use realign_theory::ledger::{Audit, Verdict};
+use realign_theory::ledger::{Audit, Finding, Verdict};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,7 +51,7 @@ impl Audited {
 /// Trains `spec` with the ledger and audits it; `run` is the directory of the run if it was made before.
 ///
 /// # Errors
-/// If the spec does not fit the data, or the run's checkpoint cannot be read.
+/// If the spec does not fit the data, these are not those of the run, or the run's checkpoint cannot be read.
 pub fn audit(
     spec: &RunSpec,
     run: Option<&Path>,
@@ -61,6 +61,7 @@ pub fn audit(
     stop: &AtomicBool,
 ) -> Result<Audited, LabError> {
     let mut setup = spec.setup(dirs, par)?;
+    run.map_or(Ok(()), |dir| store::same_data(dir, &setup.data.record))?;
     let steps = setup.plan.steps(setup.data.train.len());
     setup.plan.checkpoint = Every::Never;
     let ledger: Table = [("name".to_string(), Value::from("ledger"))].into_iter().collect();
@@ -75,7 +76,11 @@ pub fn audit(
         Some(dir) => compare(&trainer, dir)?,
         None => None,
     };
-    Ok(Audited { audit: Audit::from_rows(&rows), rows, outcome, same_bits })
+    let audit = match outcome {
+        Outcome::Diverged { .. } => Audit::of_diverged(&rows),
+        _ => Audit::from_rows(&rows),
+    };
+    Ok(Audited { audit, rows, outcome, same_bits })
 }
 
 /// Whether all parameters and feedback weights equal those of the run's checkpoint at the same step.
@@ -147,15 +152,25 @@ pub fn write(dir: &Path, spec: &RunSpec, done: &Audited) -> Result<Vec<PathBuf>,
     Ok(paths)
 }
 
-/// One line per layer.
+/// One line per layer; columns `abs_...` are sums over units of absolute values.
 fn table(audit: &Audit) -> String {
-    let mut text = "layer,verdict,opening,closing,drift,exchanged_phi,exchanged_norm,reader,writer,decay,momentum,adaptive,clipping,eps,plasticity,unwatched,path,residual\n".to_owned();
+    let mut text = "layer,verdict,opening,closing,drift,exchanged_phi,exchanged_norm,reader,writer,decay,momentum,adaptive,clipping,eps,plasticity,unwatched,path,residual,finding,allowance,path_allowance".to_owned();
+    let sizes =
+        audit.layers.first().map(|l| l.unit_by_unit.keys().map(|k| format!(",abs_{k}")).collect::<String>());
+    text += &(sizes.unwrap_or_default() + "\n");
     for l in &audit.layers {
         let verdict = match l.verdict {
             Verdict::Closed => "closed",
             Verdict::Open { .. } => "open",
             Verdict::Undecided => "undecided",
             Verdict::NoLaw { .. } => "no_law",
+        };
+        let finding = match l.finding {
+            Some(Finding::Conserved) => "conserved",
+            Some(Finding::NotConserved) => "not_conserved",
+            Some(Finding::NothingExchanged) => "nothing_exchanged",
+            Some(Finding::Diverged) => "diverged",
+            None => "",
         };
         let numbers = [
             l.opening,
@@ -175,8 +190,10 @@ fn table(audit: &Audit) -> String {
             l.path,
             l.residual,
         ];
-        let numbers = numbers.map(|x| format!("{x:e}")).join(",");
-        text += &format!("{},{verdict},{numbers}\n", l.layer);
+        let join = |numbers: &[f64]| numbers.iter().map(|x| format!("{x:e}")).collect::<Vec<_>>().join(",");
+        let sizes: Vec<f64> =
+            [l.allowance, l.path_allowance].into_iter().chain(l.unit_by_unit.values().copied()).collect();
+        text += &format!("{},{verdict},{},{finding},{}\n", l.layer, join(&numbers), join(&sizes));
     }
     text
 }
@@ -205,7 +222,7 @@ fn accounts(spec: &RunSpec, audit: &Audit, rows: &[Row]) -> Figure {
         series.push(Series::new(Mark::Line, "measured", "measured drift of P", x, drift));
         let (residual, path) = books.map_or((0.0, 0.0), |l| (l.relative_residual, l.relative_path));
         let title = format!(
-            "units written by layer {layer}: residual {residual:.0e}, path {path:.0e} of the exchange"
+            "units written by layer {layer}: residual {residual:.0e}, path {path:.0e} of the exchange, unit by unit"
         );
         Panel {
             title,

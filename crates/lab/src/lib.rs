@@ -9,10 +9,13 @@ it, or hands back its report if it has ended.
 
 pub mod audit;
 mod error;
+pub mod export;
 pub mod figure;
+pub mod program;
 pub mod report;
 pub mod reproduce;
 mod run;
+pub mod settings;
 pub mod spec;
 pub mod stats;
 pub mod store;
@@ -22,5 +25,5 @@ pub mod theory;
 
 pub use error::LabError;
 pub use run::{Observer, Out, RunOptions, Silent, run, run_all};
-pub use spec::{Choice, Metric, Place, RunSpec, Spec, SpecError, Tune};
+pub use spec::{Choice, Metric, PLAIN_KEYS, Place, RunSpec, Spec, SpecError, Tune};
 pub use store::{RunReport, Status, StoreError};

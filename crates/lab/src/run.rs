@@ -1,9 +1,10 @@
 //! One run from its spec to its report, new or resumed; or many, one thread each.
 
 use crate::store::{self, RunDir, RunReport, Session, Status, StoreError};
+use crate::sweep::Stage;
 use crate::{LabError, RunSpec, Spec};
 use realign::checkpoint::Checkpoint;
-use realign::train::{Final, Outcome, Progress, Row, Sink, Trainer};
+use realign::train::{Final, Outcome, Progress, Row, Setup, Sink, Trainer};
 use realign_data::Dirs;
 use realign_tensor::Par;
 use std::io;
@@ -57,8 +58,10 @@ pub struct RunOptions {
 
 /// Hears how runs go. All runs of [`run_all`] share one observer, one call at a time.
 pub trait Observer {
-    /// These many runs are to be made, or read if they have ended.
-    fn begins(&mut self, _runs: usize) {}
+    /// These runs are to be made, or read if they have ended.
+    fn begins(&mut self, _runs: &[RunSpec], _stage: Stage) {}
+    /// Something about a run that its user should know, in a sentence.
+    fn noted(&mut self, _run: &RunSpec, _sentence: &str) {}
     /// A run starts, from `step` if it is resumed, of `steps`.
     fn started(&mut self, _run: &RunSpec, _step: u64, _steps: u64) {}
     /// A step was made.
@@ -86,7 +89,8 @@ pub fn run(
     observer: &mut dyn Observer,
     stop: &AtomicBool,
 ) -> Result<RunReport, LabError> {
-    run_held(spec, options, observer, &Control { stop: &|| stop.load(Ordering::Relaxed), mine: &|| true })
+    let stop = || stop.load(Ordering::Relaxed);
+    run_held(spec, options, observer, &Control { stop: &stop, mine: &|| true, stage: Stage::Reported })
 }
 
 /// Who may end a run, and who may write it.
@@ -95,6 +99,21 @@ pub(crate) struct Control<'a> {
     pub(crate) stop: &'a dyn Fn() -> bool,
     /// Whether the run still is this process's own, asked before each write.
     pub(crate) mine: &'a dyn Fn() -> bool,
+    /// What the run is for.
+    pub(crate) stage: Stage,
+}
+
+impl Control<'_> {
+    /// The parts of the run. One that tunes has no test examples: what is not there cannot be computed, printed or stored. Training never reads them, so
+    /// its bits are the same.
+    fn setup(&self, spec: &RunSpec, options: &RunOptions) -> Result<Setup, LabError> {
+        let mut setup = spec.setup(&options.dirs, options.par)?;
+        if self.stage == Stage::Tuning {
+            setup.data.test = None;
+            setup.data.record.test_indices = None;
+        }
+        Ok(setup)
+    }
 }
 
 /// As [`run()`].
@@ -106,15 +125,20 @@ pub(crate) fn run_held(
 ) -> Result<RunReport, LabError> {
     let path = options.out.dir(spec);
     store::check(&path, spec)?;
-    if let Some(report) = store::finished(&path) {
+    if let Some(mut report) = store::finished(&path) {
+        if control.stage == Stage::Tuning {
+            // A version that still scored them may have made it.
+            (report.test_loss, report.test_accuracy) = (None, None);
+        }
         observer.ended(spec, &report);
         return Ok(report);
     }
     let started = Instant::now();
-    let setup = spec.setup(&options.dirs, options.par)?;
+    let setup = control.setup(spec, options)?;
     let session =
         Session { command_line: &options.command_line, threads: options.par.count(), id: spec.id() };
     let mut dir = RunDir::open(&path, spec, &setup.data.record, &session)?;
+    dir.notes().iter().for_each(|sentence| observer.noted(spec, sentence));
     let mut trainer = Trainer::new(setup)?;
     // A checkpoint may read well and still not fit; then the one before it is tried.
     let mut unfit = false;
@@ -126,7 +150,7 @@ pub(crate) fn run_held(
     let resumed = dir.checkpoints().find(|c| fits(c)).map(|c| c.step);
     if resumed.is_none() && unfit {
         // A failed restore may have left half of its tensors behind.
-        trainer = Trainer::new(spec.setup(&options.dirs, options.par)?)?;
+        trainer = Trainer::new(control.setup(spec, options)?)?;
     }
     let earlier = if resumed.is_some() { dir.earlier_seconds() } else { 0.0 };
     dir.open_metrics(resumed)?;
@@ -201,6 +225,9 @@ impl Shared<'_, '_> {
 }
 
 impl Observer for Shared<'_, '_> {
+    fn noted(&mut self, run: &RunSpec, sentence: &str) {
+        self.with(|o| o.noted(run, sentence));
+    }
     fn started(&mut self, run: &RunSpec, step: u64, steps: u64) {
         self.with(|o| o.started(run, step, steps));
     }

@@ -7,7 +7,8 @@ Numbers that are not finite (a diverged run, a run that is not there) are left o
 * mean with the interval of Student's t: `m ± t_{(1+c)/2, n-1} s / sqrt(n)`; exact for normal numbers;
 * mean with the percentile bootstrap (Efron & Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13): too narrow
   below about ten numbers, so it accompanies the former and does not replace it;
-* Spearman's rho with mid-ranks for ties, and the interval of Bonett & Wright, "Sample size requirements for estimating
+* the same of runs that share levels of two factors, over the means of one factor: [`mean_crossed`];
+* Spearman's rho with mid-ranks for ties ([`equal`]), and the interval of Bonett & Wright, "Sample size requirements for estimating
   Pearson, Kendall and Spearman correlations", Psychometrika 65 (2000): `tanh(atanh r ± z sqrt((1 + r²/2)/(n - 3)))`.
 
 Not here: tests of hypotheses and corrections for many comparisons.
@@ -16,6 +17,7 @@ Not here: tests of hypotheses and corrections for many comparisons.
 use realign_tensor::Rng;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
+use std::collections::BTreeMap;
 
 /// The confidence of every interval unless said otherwise.
 pub const LEVEL: f64 = 0.95;
@@ -29,7 +31,7 @@ pub struct Estimate {
     pub sd: Option<f64>,
     /// Lower and upper end of the interval of the mean; none for fewer than two.
     pub interval: Option<(f64, f64)>,
-    /// Finite numbers.
+    /// What the interval counts as independent: finite numbers, or the levels of a factor ([`mean_crossed`]).
     pub n: usize,
     /// Numbers that were not finite.
     pub missing: usize,
@@ -46,6 +48,18 @@ pub struct Correlation {
     pub n: usize,
     /// Pairs with a number that was not finite.
     pub missing: usize,
+}
+
+/// Two numbers that differ by less than this share of the larger are one number that was rounded twice.
+///
+/// Shares are counts over n examples. The difference of two of them carries a rounding of at most 2 eps and is 0 or at least 1/n, so differences that are
+/// equal differ by at most 2 n eps of themselves: 4e-11 with 100,000 examples. Those that are not equal differ by 1/n of themselves, quotients of shares by
+/// 1/n²: 1e-8 with 10,000 examples.
+const TIE: f64 = 1e-10;
+
+/// Whether two measured numbers are equal but for rounding: 0.688 − 0.542 and 0.646 − 0.5 are. For ranks, orders and best values.
+pub fn equal(a: f64, b: f64) -> bool {
+    a == b || (a - b).abs() <= TIE * a.abs().max(b.abs())
 }
 
 fn finite(values: &[f64]) -> (Vec<f64>, usize) {
@@ -97,6 +111,28 @@ pub fn mean_t(values: &[f64], level: f64) -> Estimate {
         (m - half, m + half)
     });
     Estimate { mean, sd, interval, n, missing }
+}
+
+/// Mean and t interval of runs that share levels of two factors, say a draw of classes and a seed: nine runs of three draws and three seeds are no nine
+/// independent ones. The interval is that of the means per level of one factor, which is exact if that factor alone makes runs alike; taken is the factor
+/// with the wider interval. `n` counts its levels with a number, `missing` the runs without.
+///
+/// # Panics
+/// If the level is not between 0 and 1 or there are not as many pairs of levels as values.
+#[track_caller]
+pub fn mean_crossed(values: &[f64], levels: &[[u64; 2]], level: f64) -> Estimate {
+    assert_eq!(values.len(), levels.len(), "each value needs its levels");
+    let over = |factor: usize| {
+        let mut groups: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+        for (value, at) in values.iter().zip(levels).filter(|(v, _)| v.is_finite()) {
+            groups.entry(at[factor]).or_default().push(*value);
+        }
+        mean_t(&groups.values().map(|g| average(g)).collect::<Vec<_>>(), level)
+    };
+    let width = |e: &Estimate| e.interval.map_or(-1.0, |(low, high)| high - low);
+    let (first, second) = (over(0), over(1));
+    let taken = if width(&second) > width(&first) { second } else { first };
+    Estimate { missing: finite(values).1, ..taken }
 }
 
 /// As [`mean_t`], with the interval between the percentiles of the means of `resamples` samples drawn with replacement.
@@ -158,18 +194,19 @@ pub fn differences(a: &[f64], b: &[f64]) -> Vec<f64> {
     a.iter().zip(b).map(difference).collect()
 }
 
-/// Ranks from 1; equal numbers share the mean of their ranks.
+/// Ranks from 1; equal numbers ([`equal`]) share the mean of their ranks.
 fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
     let mut ranks = vec![0.0; values.len()];
     let mut before = 0;
-    for ties in order.chunk_by(|a, b| values[*a] == values[*b]) {
-        let rank = before as f64 + (ties.len() + 1) as f64 / 2.0;
-        for i in ties {
-            ranks[*i] = rank;
+    while before < order.len() {
+        let least = values[order[before]];
+        let ties = order[before..].iter().take_while(|i| equal(values[**i], least)).count();
+        for i in &order[before..before + ties] {
+            ranks[*i] = before as f64 + (ties + 1) as f64 / 2.0;
         }
-        before += ties.len();
+        before += ties;
     }
     ranks
 }

@@ -10,7 +10,7 @@ mod latex;
 
 use crate::StoreError;
 use crate::figure::csv_cell;
-use crate::stats::Estimate;
+use crate::stats::{Estimate, equal};
 use crate::store::files;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -115,9 +115,24 @@ fn decimals(v: f64, digits: i32) -> usize {
     if v == 0.0 { 2 } else { (digits - 1 - v.abs().log10().floor() as i32).clamp(0, 6) as usize }
 }
 
+/// Numbers from here on are written with an exponent: of a run that explodes twenty digits would say less.
+const HUGE: f64 = 1e7;
+
+/// A number on a terminal or in a sentence: four digits after the point, far from 1 with an exponent.
+pub fn plain(v: f64) -> String {
+    let plain = v == 0.0 || (1e-3..1e6).contains(&v.abs()) || !v.is_finite();
+    if plain { format!("{v:.4}") } else { format!("{v:.4e}") }
+}
+
 fn number(mean: Option<f64>, interval: Option<(f64, f64)>, fixed: Option<usize>) -> String {
     let Some(m) = mean else { return "–".into() };
-    let write = |v: f64, d: usize| format!("{v:.d$}").replace('-', "−");
+    let ends = interval.unwrap_or((m, m));
+    let huge = [m, ends.0, ends.1].iter().any(|v| v.abs() >= HUGE);
+    let write = |v: f64, d: usize| {
+        let digits = if interval.is_some() { 1 } else { 3 };
+        let text = if huge { format!("{v:.digits$e}") } else { format!("{v:.d$}") };
+        text.replace('-', "−")
+    };
     match interval {
         None => write(m, fixed.unwrap_or(decimals(m, 4))),
         Some(ends) => {
@@ -140,7 +155,7 @@ impl Table {
             Cell::Text(text) => Shown { text: text.clone(), bold: false, words: true },
             Cell::Number { mean, interval } => Shown {
                 text: number(*mean, *interval, self.columns[c].decimals),
-                bold: mean.is_some() && *mean == best[c],
+                bold: mean.zip(best[c]).is_some_and(|(m, best)| equal(m, best)),
                 words: false,
             },
         };
@@ -230,5 +245,36 @@ impl Table {
             paths.push(path);
         }
         Ok(paths)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// On both sides of each limit; digits by hand.
+    #[test]
+    fn numbers_far_from_one_have_an_exponent() {
+        let plain_pairs = [
+            (0.0, "0.0000"),
+            (4.2, "4.2000"),
+            (999_999.0, "999999.0000"),
+            (1e6, "1.0000e6"),
+            (-3.2139e31, "-3.2139e31"),
+            (0.001, "0.0010"),
+            (0.000_99, "9.9000e-4"),
+        ];
+        for (v, text) in plain_pairs {
+            assert_eq!(plain(v), text);
+        }
+        let cells = [
+            (9_990_000.0, None, "9990000"),
+            (1e7, None, "1.000e7"),
+            (3e6, Some((-4e6, 1e7)), "3.0e6 ± 7.0e6"),
+            (3e6, Some((-3e6, 9e6)), "3000000 ± 6000000"),
+        ];
+        for (mean, interval, text) in cells {
+            assert_eq!(number(Some(mean), interval, None), text);
+        }
     }
 }

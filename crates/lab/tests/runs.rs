@@ -125,6 +125,7 @@ fn a_finished_run_holds_every_file_and_is_not_made_twice() {
         "overrides.txt",
         "env.json",
         "data.json",
+        "manifest.json",
         "metrics.jsonl",
         "metrics.parquet",
         "summary.json",

@@ -1,7 +1,8 @@
 //! Estimates against closed forms, published examples, exhaustive enumeration and simulation.
 
 use realign_lab::stats::{
-    LEVEL, differences, mean_bootstrap, mean_t, quantile, spearman, spearman_bootstrap, t_quantile,
+    LEVEL, differences, equal, mean_bootstrap, mean_crossed, mean_t, quantile, spearman, spearman_bootstrap,
+    t_quantile,
 };
 use realign_tensor::Rng;
 
@@ -154,4 +155,69 @@ fn quantiles() {
     for (p, q) in [(0.0, 1.0), (0.1, 1.4), (0.25, 2.0), (0.6, 5.2), (1.0, 11.0)] {
         close(quantile(&v, p), q, 1e-14);
     }
+}
+
+/// Differences of shares that are equal in thousandths share a rank, whatever their last bits. The right value:
+/// `scipy.stats.spearmanr([2, 5, 10, 20, 10, 2], [146, 200, 146, 50, 146, 145])`; raw floating point gives -0.0883.
+#[test]
+fn spearman_ties_what_is_equal_but_for_rounding() {
+    let gaps = [0.688 - 0.542, 0.3 - 0.1, 0.646 - 0.5, 0.05, 0.584 - 0.438, 0.7 - 0.555];
+    assert!(gaps[0] != gaps[2] && gaps[2] != gaps[4], "three values of 0.146 that differ in their last bits");
+    let classes = [2.0, 5.0, 10.0, 20.0, 10.0, 2.0];
+    close(spearman(&classes, &gaps, LEVEL).rho.unwrap(), -0.281_387_429_766_325_1, 1e-12);
+    // A bootstrap ranks alike: resamples of two ties alone have no rho.
+    let tied = spearman_bootstrap(
+        &[1.0, 2.0, 3.0, 4.0],
+        &[gaps[0], gaps[2], gaps[4], gaps[0]],
+        LEVEL,
+        50,
+        &Rng::new(1),
+    );
+    assert_eq!((tied.rho, tied.interval), (None, None));
+}
+
+/// One part in 10^10 decides; counts of 10,000 and of 100,000 examples lie on the right side of it.
+#[test]
+fn equal_means_equal_but_for_rounding() {
+    assert!(equal(0.146, 0.146 * (1.0 + 0.9e-10)) && !equal(0.146, 0.146 * (1.0 + 1.1e-10)));
+    assert!(equal(0.0, 0.0) && !equal(0.0, 1e-300) && !equal(1e-20, 2e-20) && !equal(-0.5, 0.5));
+    for n in [1_000_u32, 10_000, 100_000] {
+        let share = |k: u32| f64::from(k) / f64::from(n);
+        // The smallest gap, far below the accuracies it is made of.
+        let gap = share(9 * n / 10 + 1) - share(9 * n / 10);
+        assert!(equal(gap, share(1)) && equal(share(n / 2 + 3) - share(n / 2 + 2), gap), "{n}");
+        assert!(!equal(share(n - 1), share(n)) && !equal(share(2) - share(1), share(4) - share(2)), "{n}");
+    }
+}
+
+/// Accuracies of bp on 10 classes of CIFAR-100, three draws with three seeds each. Means of draws 0.682, 0.7333.., 0.6766..: mean 0.697333, half width
+/// 4.302653 sd / sqrt(3) = 0.077731 (numpy: `t.ppf(.975, 2) * std([...], ddof=1) / 3**.5`). Means of seeds are closer together. As nine
+/// independent runs it would be 0.0215.
+#[test]
+fn crossed_runs_count_their_draws() {
+    let values = [0.688, 0.674, 0.684, 0.74, 0.739, 0.721, 0.676, 0.682, 0.672];
+    let levels: Vec<[u64; 2]> = (0..9).map(|i| [3 + i / 3, 3 + i % 3]).collect();
+    let e = mean_crossed(&values, &levels, LEVEL);
+    assert_eq!((e.n, e.missing), (3, 0));
+    close(e.mean.unwrap(), 0.697_333_333_333_333_4, 1e-12);
+    let (low, high) = e.interval.unwrap();
+    close((high - low) / 2.0, 0.077_730_535_102_811_5, 1e-8);
+    // The order of the factors is of no concern.
+    let swapped: Vec<[u64; 2]> = levels.iter().map(|l| [l[1], l[0]]).collect();
+    assert_eq!(mean_crossed(&values, &swapped, LEVEL), e);
+}
+
+/// What depends on the seed alone has no spread over draws; runs without a number are counted and left out; one draw leaves the seeds.
+#[test]
+fn crossed_runs_take_the_factor_that_matters() {
+    let levels = [[0, 0], [0, 1], [1, 0], [1, 1]];
+    let e = mean_crossed(&[1.0, 3.0, 1.0, 3.0], &levels, LEVEL);
+    // Means of seeds 1 and 3: 2 ± 12.706205 * sqrt(2) / sqrt(2).
+    close(e.interval.unwrap().1 - 2.0, 12.706_204_736, 1e-8);
+    let gap = mean_crossed(&[1.0, f64::NAN, 5.0, f64::NAN], &levels, LEVEL);
+    assert_eq!((gap.mean, gap.n, gap.missing), (Some(3.0), 2, 2));
+    let one_draw = mean_crossed(&[1.0, 3.0], &[[7, 0], [7, 1]], LEVEL);
+    assert_eq!((one_draw.mean, one_draw.n), (Some(2.0), 2));
+    assert!(one_draw.interval.is_some());
+    assert_eq!(mean_crossed(&[4.0, 6.0], &[[7, 1], [7, 1]], LEVEL).interval, None, "one draw, one seed");
 }

@@ -38,6 +38,14 @@ impl DType {
             DType::F64 => f64::EPSILON,
         }
     }
+
+    /// The smallest number above 0. Below `smallest / epsilon` rounding is no longer relative: a result may be off by half of this.
+    pub fn smallest(self) -> f64 {
+        match self {
+            DType::F32 => f64::from(f32::from_bits(1)),
+            DType::F64 => f64::from_bits(1),
+        }
+    }
 }
 
 impl fmt::Display for DType {

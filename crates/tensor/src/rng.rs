@@ -7,6 +7,9 @@ node draws therefore never depends on what any other node drew: the same seed gi
 under every rule, thread count and device, and a resumed run needs no saved generator state.
 
 Transcendental functions come from `libm`, so that normal numbers have the same bits on every platform.
+
+`docs/reproducing.md` states all of this in words and in numpy, with the branches that a run has, and is tested against this file. None of it may
+change: every stored result depends on it.
 */
 
 use crate::{DType, Element, Shape, Tensor};
@@ -39,6 +42,11 @@ impl Rng {
     /// The sub-tree numbered `index` (a step, an epoch, a layer).
     pub fn at(&self, index: u64) -> Rng {
         Rng::at_key(mix(self.key.rotate_left(31) ^ mix(index ^ 0xA11C_E5ED_1DE4_0001)))
+    }
+
+    /// The key of this node: whoever has it can draw what is drawn here.
+    pub fn key(&self) -> u64 {
+        self.key
     }
 
     fn at_key(key: u64) -> Rng {

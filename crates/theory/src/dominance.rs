@@ -9,7 +9,7 @@ Our reading of Robertson & Koyejo (ICML 2024), definition and Theorem 5.1, with 
 
 t is the sum of the learning rates. From recorded (t, L, <g,F>) this file computes for given beta the running alpha, the least `<g,F>/L^beta` so far, the bound
 that it implies and whether the measured loss lies under it; a fitted beta, the slope of log <g,F> on log L over points where both are positive; and
-the stretches with negative <g, F>. Between recorded steps nothing is known, and discrete steps of an M-smooth loss lower alpha to
+the stretches with negative <g, F>. Alpha comes from the run that it bounds: the bound describes the run and predicts nothing. Between recorded steps nothing is known, and discrete steps of an M-smooth loss lower alpha to
 `alpha (1 − eta M ‖F‖²/(2<g,F>))`, M unknown here: a measured loss slightly above its bound may be that. [`Dominance::explained`] tells how much.
 */
 
@@ -50,6 +50,39 @@ pub fn bound(beta: f64, alpha: f64, l0: f64, t: f64) -> f64 {
     base.max(0.0).powf(1.0 / (1.0 - beta))
 }
 
+/// What a measured loss may stand above its bound without refuting it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Floor {
+    /// Share of the bound.
+    pub relative: f64,
+    /// Added to the root of the loss (squared loss is a square of outputs that are rounded).
+    pub root: f64,
+    /// Added to the loss.
+    pub absolute: f64,
+}
+
+impl Floor {
+    /// Rounding of the formulas alone.
+    pub const NONE: Floor = Floor { relative: 1e-9, root: 0.0, absolute: 0.0 };
+
+    /// Of a run of which only dtype, tolerance of the integrator (0 without) and losses are known: a loss is rounded to 16 units of its start, and what the
+    /// integrator leaves is of second order in its tolerance.
+    pub fn of_run(epsilon: f64, rtol: f64, l0: f64) -> Floor {
+        Floor { absolute: (16.0 * epsilon + rtol * rtol) * l0.max(0.0), ..Floor::NONE }
+    }
+
+    /// The largest loss that is still under `bound`.
+    pub fn above(&self, bound: f64) -> f64 {
+        // Without a root nothing may be rounded that need not be.
+        let root = if self.root > 0.0 {
+            ((bound * (1.0 + self.relative)).sqrt() + self.root).powi(2)
+        } else {
+            bound * (1.0 + self.relative)
+        };
+        root + self.absolute
+    }
+}
+
 /// One recorded step under one beta.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Point {
@@ -61,7 +94,7 @@ pub struct Point {
     pub alpha: f64,
     /// What that implies; `None` where alpha is not a positive number: then there is no dominance and no bound.
     pub bound: Option<f64>,
-    /// Whether the loss is at most the bound (to rounding, 1e-9 relative).
+    /// Whether the loss is at most the bound, up to its floor.
     pub under: Option<bool>,
 }
 
@@ -74,8 +107,12 @@ pub struct Fit {
     pub alpha: f64,
     /// Whether alpha is a positive number and no measured loss lies above its bound.
     pub holds: bool,
-    /// Least `1 − loss/bound` over the recorded steps: negative where the loss lies above its bound.
+    /// Least `1 − loss/bound` over the recorded steps whose loss lies above the floor: negative where the loss lies above its bound.
     pub margin: Option<f64>,
+    /// How far the bound gets by the last recorded step, over L(0); `None` without a bound.
+    pub reach: Option<f64>,
+    /// Whether it does not even halve the loss.
+    pub vacuous: bool,
     /// Every recorded step.
     pub points: Vec<Point>,
 }
@@ -117,6 +154,10 @@ pub struct Dominance {
     pub slope: Option<Slope>,
     /// Dominance for beta = 1, 2 and the fitted one.
     pub fits: Vec<Fit>,
+    /// What a loss may stand above its bound.
+    pub floor: Floor,
+    /// Where alpha comes from: always `this run`, so that the bounds describe and do not predict.
+    pub alpha_from: &'static str,
     /// Stretches with negative <g, F>.
     pub negative: Vec<Interval>,
     /// ∫<g,F>dt (trapezoids between recorded steps) over the measured fall of the loss: 1 where training follows the flow.
@@ -125,6 +166,11 @@ pub struct Dominance {
 
 /// Analyses the samples of one run, in order of steps; `None` without any.
 pub fn dominance(samples: &[Sample]) -> Option<Dominance> {
+    dominance_above(samples, Floor::NONE)
+}
+
+/// The same where losses stand on a floor.
+pub fn dominance_above(samples: &[Sample], floor: Floor) -> Option<Dominance> {
     let (first, last) = (samples.first()?, samples.last()?);
     let slope = slope(samples);
     let mut betas = vec![1.0, 2.0];
@@ -137,14 +183,23 @@ pub fn dominance(samples: &[Sample]) -> Option<Dominance> {
         final_loss: last.loss,
         time: last.time - first.time,
         slope,
-        fits: betas.into_iter().map(|b| fit(samples, b)).collect(),
+        fits: betas.into_iter().map(|b| fit_above(samples, b, floor)).collect(),
+        floor,
+        alpha_from: "this run",
         negative: negative(samples),
-        explained: (fall != 0.0).then(|| samples.windows(2).map(area).sum::<f64>() / fall),
+        // A quotient by what rounding left of two equal losses says nothing.
+        explained: (fall.abs() > 1e-12 * first.loss.abs().max(last.loss.abs()))
+            .then(|| samples.windows(2).map(area).sum::<f64>() / fall),
     })
 }
 
 /// Dominance of the samples with exponent beta.
 pub fn fit(samples: &[Sample], beta: f64) -> Fit {
+    fit_above(samples, beta, Floor::NONE)
+}
+
+/// The same where losses stand on a floor.
+pub fn fit_above(samples: &[Sample], beta: f64, floor: Floor) -> Fit {
     let mut alpha = f64::INFINITY;
     let points: Vec<Point> = samples
         .iter()
@@ -156,22 +211,20 @@ pub fn fit(samples: &[Sample], beta: f64) -> Fit {
             let start = samples[0];
             let bound = (alpha > 0.0 && alpha.is_finite())
                 .then(|| bound(beta, alpha, start.loss, s.time - start.time));
-            Point {
-                step: s.step,
-                loss: s.loss,
-                alpha,
-                bound,
-                under: bound.map(|b| s.loss <= b * (1.0 + 1e-9)),
-            }
+            Point { step: s.step, loss: s.loss, alpha, bound, under: bound.map(|b| s.loss <= floor.above(b)) }
         })
         .collect();
-    let margin =
-        points.iter().filter_map(|p| p.bound.map(|b| if b > 0.0 { 1.0 - p.loss / b } else { -p.loss }));
+    let told = points.iter().filter(|p| p.loss > floor.above(0.0));
+    let margin = told.filter_map(|p| p.bound.map(|b| if b > 0.0 { 1.0 - p.loss / b } else { -p.loss }));
+    let margin = margin.reduce(f64::min);
+    let reach = points.last().and_then(|p| p.bound).map(|b| b / samples[0].loss);
     Fit {
         beta,
         alpha,
         holds: alpha.is_finite() && alpha > 0.0 && points.iter().all(|p| p.under == Some(true)),
-        margin: margin.reduce(f64::min),
+        margin,
+        reach,
+        vacuous: reach.is_some_and(|r| r > 0.5),
         points,
     }
 }
@@ -187,8 +240,8 @@ fn slope(samples: &[Sample]) -> Option<Slope> {
     let (mx, my) = (mean(&|p| p.0), mean(&|p| p.1));
     let (xx, xy, yy) =
         (mean(&|p| (p.0 - mx).powi(2)), mean(&|p| (p.0 - mx) * (p.1 - my)), mean(&|p| (p.1 - my).powi(2)));
-    // A loss that has not moved beyond rounding has no slope.
-    (logs.len() >= 2 && xx > 1e-20).then(|| Slope {
+    // A loss that has not moved beyond rounding (of f32) has no slope.
+    (logs.len() >= 2 && xx > 1e-14).then(|| Slope {
         beta: xy / xx,
         r_squared: if yy > 0.0 { xy * xy / (xx * yy) } else { 1.0 },
         points: logs.len(),
@@ -286,6 +339,33 @@ mod tests {
             .collect();
         let one = fit(&samples, 1.0);
         assert!(!one.holds && one.margin.unwrap() < -1.0 && one.points[0].under == Some(true));
+    }
+
+    /// A floor of 16 eps L(0), with a near miss on both sides; without it both are above. The bound is e^{-200}, nothing beside it.
+    #[test]
+    fn a_loss_below_its_floor_is_under_and_one_above_is_not() {
+        let floor = Floor::of_run(f64::EPSILON, 0.0, 2.0);
+        let top = 32.0 * f64::EPSILON;
+        let of = |last: f64, floor: Floor| {
+            let sample = |step: u64, loss: f64| Sample { step, time: step as f64, loss, inner: loss };
+            fit_above(&[sample(0, 2.0), sample(1, 2.0 / 1f64.exp()), sample(200, last)], 1.0, floor)
+        };
+        assert!(of(0.999 * top, floor).holds && !of(1.001 * top, floor).holds);
+        assert!(!of(0.999 * top, Floor::NONE).holds);
+        assert!(!of(0.999 * top, floor).vacuous);
+        // An integrator's tolerance counts squared.
+        assert!((Floor::of_run(0.0, 1e-4, 2.0).above(0.0) / 2e-8 - 1.0).abs() < 1e-12);
+    }
+
+    /// Losses that differ by rounding have no fall to explain.
+    #[test]
+    fn a_fall_of_rounding_is_not_explained() {
+        let of = |last: f64| {
+            let sample = |step: u64, loss: f64| Sample { step, time: step as f64, loss, inner: 1.0 };
+            dominance(&[sample(0, 1.0), sample(1, last)]).unwrap().explained
+        };
+        assert_eq!(of(1.0 - f64::EPSILON), None);
+        assert!((of(1.0 - 1e-9).unwrap() - 1e9).abs() < 1e3);
     }
 
     #[test]

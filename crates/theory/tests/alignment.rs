@@ -77,6 +77,7 @@ fn certificate(t: &Trainer) -> Certificate {
         feedback_decay: 0.0,
         lr: 0.01,
         steps: 1,
+        time: 0.01,
     };
     certify(&Situation {
         net: t.net(),

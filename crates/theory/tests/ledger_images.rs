@@ -103,7 +103,7 @@ fn eps_takes_over_where_the_variance_is_small() {
         for (stream, l) in with_streams(&case, &audit).iter().filter(|s| !s.0.normalizers.is_empty()) {
             assert_eq!((stream.readers.len(), l.exchanged_phi), (0, 0.0));
             assert!((l.drift - l.writer - l.eps).abs() <= 1e-10 * l.exchanged_norm, "{scale}: {l:#?}");
-            let share = l.eps.abs() / l.exchanged_norm;
+            let share = l.unit_by_unit["eps"] / l.exchanged_norm;
             assert!(share > smallest && share < largest, "{scale}: {share} {l:#?}");
             let named = l.causes.iter().any(|c| c.starts_with("eps of batch norm"));
             assert!(named || scale == 1.0, "{:?}", l.causes);

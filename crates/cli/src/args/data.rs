@@ -28,7 +28,7 @@ pub(crate) enum DataCommand {
         #[arg(value_name = "key=value")]
         options: Vec<String>,
         /// The PNG [default: NAME.png]
-        #[arg(long, value_name = "FILE.png")]
+        #[arg(long, value_name = "FILE.png", value_parser = super::paths::file)]
         out: Option<PathBuf>,
         /// Examples per class
         #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]

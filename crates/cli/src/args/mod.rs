@@ -1,11 +1,14 @@
 //! What can be typed: the commands here, their arguments by theme below.
 
 mod data;
+mod export;
+mod paths;
 mod report;
 mod run;
 mod theory;
 
 pub(crate) use data::{DataArgs, DataCommand};
+pub(crate) use export::ExportArgs;
 pub(crate) use report::{ReportArgs, ReproduceArgs};
 pub(crate) use run::{RunArgs, SweepArgs, SweepCommand};
 pub(crate) use theory::{AuditArgs, CertifyArgs, CheckArgs, DominanceArgs};
@@ -18,7 +21,8 @@ use std::path::PathBuf;
 const EXIT_CODES: &str = "\
 Exit codes:
   0   done; also when a run diverged, which is a result (its status says so)
-  1   failure while running: a download failed, a file does not verify, a bug
+  1   failure while running: a download failed, a file does not verify, a bug; or `report`, `sweep collect`
+      and the results of a sweep had to leave out a run with a damaged file
   2   something to correct: arguments, spec, data files, an output folder that cannot be written or belongs
       to another spec or process, a full disk
   75  stopped by SIGINT or SIGTERM after a checkpoint: run the same command again to resume
@@ -26,7 +30,7 @@ A sweep with failed runs ends with the code of the first error, after all other 
 
 /// Train networks by feedback alignment and see why they learn or fail.
 #[derive(Parser)]
-#[command(name = "realign", version, propagate_version = true, after_help = EXIT_CODES)]
+#[command(name = "realign", version = realign_lab::program::NAMED, propagate_version = true, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -62,6 +66,8 @@ pub(crate) enum Command {
     Optimizers(ListArgs),
     /// Learning-rate schedules
     Schedules(ListArgs),
+    /// Keys of a spec that belong to none of these, by section: default and range
+    Keys(ListArgs),
     /// Before training: is convergence guaranteed? For a run directory: did the guarantee hold?
     Certify(CertifyArgs),
     /// How fast the loss had to fall by alignment dominance, and what it did
@@ -70,6 +76,8 @@ pub(crate) enum Command {
     Reproduce(ReproduceArgs),
     /// One page for a folder of runs, or for what `reproduce` made
     Report(ReportArgs),
+    /// What another program needs to replay a run: its batches, its examples
+    Export(ExportArgs),
     /// BibTeX of everything a spec uses
     Cite(CiteArgs),
     /// Data sets: list, show, fetch, verify
@@ -83,7 +91,7 @@ pub(crate) enum Command {
     #[command(hide = true)]
     Man {
         /// Folder for one page per command
-        #[arg(long, value_name = "DIR")]
+        #[arg(long, value_name = "DIR", value_parser = paths::folder)]
         out: Option<PathBuf>,
     },
 }
@@ -95,7 +103,7 @@ pub(crate) struct Means {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     threads: Option<u32>,
     /// Folder with data sets, searched before $REALIGN_DATA and the cache folder
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = data_folder)]
     data_dir: Option<PathBuf>,
 }
 
@@ -107,6 +115,13 @@ impl Means {
     pub(crate) fn dirs(&self) -> Dirs {
         Dirs { data_dir: self.data_dir.clone() }
     }
+}
+
+/// A folder that is there: where it is not, the next place in the order might hold other data.
+fn data_folder(path: &str) -> Result<PathBuf, String> {
+    let dirs = Dirs { data_dir: Some(PathBuf::from(path)) };
+    dirs.check().map_err(|e| e.to_string())?;
+    Ok(PathBuf::from(path))
 }
 
 /// `SLURM_CPUS_PER_TASK`, else all cores.

@@ -11,7 +11,8 @@ Examples:
   realign reproduce --profile paper --data-dir DIR
 
 MNIST, CIFAR-100 and Tiny-ImageNet are used where they are found (--data-dir, $REALIGN_DATA, the cache folder; get them with
-`realign data fetch NAME`); else built-in drawn digits and glyphs stand in for them, and the report says so. Runs that are there are not made again; stopped at any point, the same
+`realign data fetch NAME`); else built-in drawn digits and glyphs stand in for them, and every figure, table and claim made from them says so. A folder keeps to the data that
+it was begun with: results on stand-ins and on the data themselves need two (--out). Runs that are there are not made again; stopped at any point, the same
 command goes on. DIR/report.html opens offline; figures and tables lie beside it, the runs in DIR/runs.";
 
 #[derive(Args)]
@@ -27,7 +28,7 @@ pub(crate) struct ReproduceArgs {
     #[arg(long, value_name = "PROFILE", default_value = "quick", value_parser = ["quick", "paper"])]
     pub(crate) profile: String,
     /// Folder for the report and its runs [default: reproduce/PAPER-PROFILE]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = super::paths::folder)]
     pub(crate) out: Option<PathBuf>,
     /// A results.csv of earlier runs, such as the runs.csv of a published report: what is in it is not made again where only last values are read (fig7, table2, table3)
     #[arg(long, value_name = "FILE")]
@@ -37,7 +38,7 @@ pub(crate) struct ReproduceArgs {
     /// Print exactly one JSON object instead of text
     #[arg(long)]
     pub(crate) json: bool,
-    /// No progress
+    /// Print nothing but errors and where the result is
     #[arg(long, short)]
     pub(crate) quiet: bool,
 }
@@ -48,7 +49,7 @@ pub(crate) struct ReportArgs {
     #[arg(value_name = "DIR")]
     pub(crate) dir: PathBuf,
     /// Where report.html, figures and tables go [default: DIR]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = super::paths::folder)]
     pub(crate) out: Option<PathBuf>,
     /// Print exactly one JSON object instead of text
     #[arg(long)]

@@ -28,14 +28,14 @@ pub(crate) struct RunArgs {
     #[arg(value_name = "key=value")]
     pub(crate) overrides: Vec<String>,
     /// Run directory; for a grid, the folder of the run directories [default: below runs/]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = super::paths::folder)]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) means: Means,
     /// Print exactly one JSON object instead of a table
     #[arg(long)]
     pub(crate) json: bool,
-    /// No progress
+    /// Print nothing but errors and where the result is
     #[arg(long, short)]
     pub(crate) quiet: bool,
     /// Check the spec and list its runs without running them

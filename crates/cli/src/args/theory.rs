@@ -11,7 +11,12 @@ Examples:
   realign audit runs/quickstart-0123456789
 
 The spec (or the run's own spec) is trained again from its seed with the ledger kept at every step; for a finished run the
-weights at the end are compared with its last checkpoint, bit for bit. Exit code 0 if every layer closes, 1 if not.";
+weights at the end are compared with its last checkpoint, bit for bit.
+
+Exit codes:
+  0   every layer with a law closes, conserved or not, and something was exchanged; also up to the step at which a run diverged
+  1   a layer does not close, rounding leaves no statement, nothing was exchanged, there is no law, or the run's weights are others
+  2   something to correct";
 
 #[derive(Args)]
 #[command(after_help = AUDIT_EXAMPLES)]
@@ -23,7 +28,7 @@ pub(crate) struct AuditArgs {
     #[arg(value_name = "key=value")]
     pub(crate) overrides: Vec<String>,
     /// Folder for figures, CSV and JSON [default: RUN/audit, or audits/NAME-ID for a spec]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = super::paths::folder)]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) means: Means,
@@ -40,9 +45,13 @@ Examples:
   realign certify spec.toml init.weight=class_means init.feedback=aligned
   realign certify runs/fa-1a2b3c4d5e
 
+GUARANTEED FOR THE FLOW is about infinitely small steps; GUARANTEED AT THIS RATE also about the run's own. VACUOUS marks a bound that does not halve the loss
+within the run.
+
 Exit codes:
-  0   guaranteed (every run of a grid); for a run directory also: every unit aligned at each recorded step, loss under its bound
-  1   not guaranteed, not covered, only some units, or the run did not keep (or did not measure) what was guaranteed
+  0   guaranteed for the training of every run: AT THIS RATE, or FOR THE FLOW with optimizer.name=flow (VACUOUS or not); for a run directory also: every unit
+      aligned at each recorded step, loss under its bound
+  1   guaranteed for the flow only while the run makes steps, not covered, only some units, or the run did not keep (or did not measure) what was guaranteed
   2   something to correct";
 
 #[derive(Args)]
@@ -76,13 +85,19 @@ pub(crate) struct DominanceArgs {
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
-  realign check experiments/quickstart.toml rule.name=fa
-  realign check experiments/quickstart.toml rule.name=fa,sign_fa,adafa,bp train.epochs=1
-  realign check experiments/quickstart.toml rule.name=fa optimizer.momentum=0.9 --law heavy_ball --json
-  realign check experiments/quickstart.toml rule.name=fa network.activation=tanh --force
+  realign check experiments/audit.toml optimizer.lr=0.01 network.widths=[784,100,10]
+  realign check experiments/audit.toml optimizer.lr=0.005 network.widths=[784,100,10] rule.name=bp,fa,sign_fa,adafa
+  realign check experiments/audit.toml optimizer.lr=0.0005 network.widths=[784,30,10] optimizer.momentum=0.9 train.epochs=2 --law heavy_ball
+  realign check experiments/audit.toml optimizer.lr=0.01 network.widths=[784,100,10] network.activation=tanh --law fa --force
 
-Runs are made in f64 and kept nowhere. With optimizer.name=flow the flow is integrated once.
-Exit code 0 if every law that applies holds, 1 if one does not or none applies.";
+Runs are made in f64 and kept nowhere. With optimizer.name=flow the flow is integrated once. Where every step is as a law says but the
+steps are too large for the order to show, the check is made again at smaller rates (4 at most, each as long as the check).
+
+Exit codes:
+  0   every law that applies holds
+  1   a law is broken or undecided, a flow left the finite numbers, or no law applies
+  2   something to correct
+  3   no law is refuted, but steps are too large to show that it holds: STEP TOO LARGE, with a rate to try";
 
 #[derive(Args)]
 #[command(after_help = CHECK_EXAMPLES)]

@@ -9,7 +9,8 @@ use realign::tensor::Par;
 use realign::train::Outcome;
 use realign_lab::audit::{Audited, audit as run_audit};
 use realign_lab::{Observer, RunSpec, Silent, Spec};
-use realign_theory::ledger::{LayerAudit, Verdict};
+use realign_theory::ledger::audit::SMALL;
+use realign_theory::ledger::{Finding, LayerAudit, Verdict};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -21,6 +22,7 @@ pub(crate) fn audit(args: AuditArgs) -> anyhow::Result<ExitCode> {
         let message = "a run is audited as it was made: overrides go with a spec, not with a run directory";
         return Err(UserError(message.into()).into());
     }
+    run.as_deref().map_or(Ok(()), super::check_run)?;
     let file = run.as_ref().map_or_else(|| args.target.clone(), |dir| dir.join("spec.toml"));
     let specs = Spec::load(&file, &args.overrides)?.runs();
     let threads = args.means.threads();
@@ -42,7 +44,7 @@ pub(crate) fn audit(args: AuditArgs) -> anyhow::Result<ExitCode> {
         }
         let out = place(&args, run.as_deref(), spec, specs.len());
         let files = realign_lab::audit::write(&out, spec, &done)?;
-        closed &= done.audit.closed && done.same_bits != Some(false);
+        closed &= done.audit.closed && done.audit.conclusive && done.same_bits != Some(false);
         if args.json {
             objects.push(object(spec, &done, &out));
         } else {
@@ -93,7 +95,10 @@ fn text(spec: &RunSpec, done: &Audited) -> String {
         None => {}
     }
     if let Outcome::Diverged { step } = done.outcome {
-        text += &format!("the loss was not finite at step {step}; the books go up to there\n");
+        let booked = done.audit.steps;
+        text += &format!(
+            "THE RUN DIVERGED: the loss was not finite at step {step}; the books go up to step {booked}\n"
+        );
     }
     if done.audit.layers.is_empty() {
         text += "no hidden units between two weights: there are no books to keep\n";
@@ -105,65 +110,113 @@ fn text(spec: &RunSpec, done: &Audited) -> String {
 }
 
 fn layer_text(l: &LayerAudit) -> String {
-    let verdict = match l.verdict {
-        Verdict::Closed => "CLOSED".to_owned(),
-        Verdict::Undecided => "NO STATEMENT: rounding is a fair part of what was exchanged".to_owned(),
-        Verdict::NoLaw { reason } => format!("NO LAW: {reason}"),
-        Verdict::Open { step: Some(step), unit: Some(unit), account } => {
-            format!("DOES NOT CLOSE: first at step {step}, layer {}, unit {unit}, account {account}", l.layer)
-        }
-        Verdict::Open { account, .. } => format!("DOES NOT CLOSE: {account} over the whole run"),
-    };
-    let mut text = format!("\nunits written by layer {}: {verdict}\n", l.layer);
+    let mut text = format!("\nunits written by layer {}: {}\n", l.layer, headline(l));
     if matches!(l.verdict, Verdict::NoLaw { .. }) {
         return text;
     }
     if l.normalized {
         text += "  read by batch norm: P is -½‖W‖², which the rule's flow keeps up to eps; no Φ to exchange with\n";
     }
-    let number = |x: f64| format!("{x:>+14.6e}");
-    let percent = |x: f64| format!("{:>9.4} %", 100.0 * x);
-    let row = |name: &str, x: f64, note: String| [format!("  {name}"), number(x), note];
-    let share = |x: f64| {
-        let scale = l.exchanged_phi.max(l.exchanged_norm);
-        if scale > 0.0 { percent(x / scale) + " of exchange" } else { String::new() }
-    };
-    let path = if l.homogeneous { "must vanish" } else { "not homogeneous: allowed" };
-    let mut rows = vec![
-        row("opening balance", l.opening, String::new()),
-        row("reader", l.reader, share(l.reader)),
-        row("writer", l.writer, share(l.writer)),
-    ];
-    for (name, x) in
-        [("decay", l.decay), ("momentum", l.momentum), ("adaptive", l.adaptive), ("clipping", l.clipping)]
-    {
-        if x != 0.0 {
-            rows.push(row(&format!("optimizer: {name}"), x, share(x)));
-        }
+    text += &output::columns(&table(l));
+    if !l.causes.is_empty() {
+        text += "  what moved P (share of all movement: Σ over units of |account|, beside the same of all accounts):\n";
     }
-    if l.eps != 0.0 {
-        rows.push(row("eps of batch norm", l.eps, share(l.eps)));
-    }
-    if l.plasticity != 0.0 {
-        rows.push(row("plasticity", l.plasticity, share(l.plasticity)));
-    }
-    if l.unwatched != 0.0 {
-        rows.push(row("not watched", l.unwatched, share(l.unwatched)));
-    }
-    rows.push(row("path", l.path, format!("{:.1e} of exchange, {path}", l.relative_path)));
-    rows.push(row("residual", l.residual, format!("{:.1e} of exchange", l.relative_residual)));
-    rows.push(row("closing balance", l.closing, String::new()));
-    rows.extend([
-        row("exchanged |ΔΦ|", l.exchanged_phi, String::new()),
-        row("exchanged |Δ½‖W‖²|", l.exchanged_norm, String::new()),
-        row("drift ΔP", l.drift, share(l.drift)),
-        row("predicted by writer", l.predicted, share(l.predicted)),
-    ]);
-    text += &output::columns(&rows);
     for cause in &l.causes {
         text += &format!("  - {cause}\n");
     }
     text
+}
+
+/// The verdict, and what it means for the law.
+fn headline(l: &LayerAudit) -> String {
+    match l.verdict {
+        Verdict::Closed => format!("CLOSED{}", finding(l)),
+        Verdict::Undecided if l.overflow.is_some() => {
+            let step = l.overflow.unwrap_or_default();
+            format!("NO STATEMENT: from step {step} on sums leave the range of numbers")
+        }
+        Verdict::Undecided if l.finding == Some(Finding::Diverged) => {
+            "NO STATEMENT: the run diverged before there was a row of finite numbers".to_owned()
+        }
+        Verdict::Undecided => "NO STATEMENT: rounding is a fair part of what was exchanged".to_owned(),
+        Verdict::NoLaw { reason } => format!("NO LAW: {reason}"),
+        Verdict::Open { step: Some(step), unit: Some(unit), account } => {
+            format!("DOES NOT CLOSE: first at step {step}, layer {}, unit {unit}, account {account}", l.layer)
+        }
+        Verdict::Open { account, .. } => format!("DOES NOT CLOSE: {account} over the whole run"),
+    }
+}
+
+fn finding(l: &LayerAudit) -> String {
+    let beside = if l.normalized {
+        let own = l.unit_by_unit["drift"] / l.opening.abs();
+        format!("it moved by {} of itself", percent(own))
+    } else {
+        format!("it drifted by {} of what was exchanged", percent(l.relative_drift))
+    };
+    let cause = l.causes.first().and_then(|c| c.split(':').next()).unwrap_or_default();
+    match l.finding {
+        Some(Finding::Conserved) => format!(", P WAS CONSERVED: {beside} ({} is the limit)", percent(SMALL)),
+        // The drift can be small all the same, where something else happens to balance the path.
+        Some(Finding::NotConserved) if l.relative_path > SMALL => format!(
+            ", P WAS NOT CONSERVED: the path, which is not homogeneous, moved {} of what was exchanged; {beside}",
+            percent(l.relative_path)
+        ),
+        Some(Finding::NotConserved) => format!(", P WAS NOT CONSERVED: {beside}, mostly by {cause}"),
+        Some(Finding::NothingExchanged) => {
+            ", BUT NOTHING WAS EXCHANGED: no unit moved (frozen by the rule, dead, or rate 0), so this says nothing".into()
+        }
+        Some(Finding::Diverged) => ", BUT THE RUN DIVERGED: only the steps before are accounted for".into(),
+        None => String::new(),
+    }
+}
+
+fn percent(share: f64) -> String {
+    let percent = 100.0 * share;
+    if percent == 0.0 || percent >= 0.1 { format!("{percent:.1} %") } else { format!("{percent:.0e} %") }
+}
+
+/// Every figure: the sum over units, the sum of absolute values, and the latter beside the exchange.
+fn table(l: &LayerAudit) -> Vec<[String; 5]> {
+    let number = |x: f64| format!("{x:>+12.4e}");
+    let sum =
+        |name: &str, x: f64| [format!("  {name}"), number(x), String::new(), String::new(), String::new()];
+    let row = |name: &str, x: f64, key: &str, note: String| {
+        let size = l.unit_by_unit[key];
+        let share = if l.exchanged > 0.0 { percent(size / l.exchanged) } else { String::new() };
+        [format!("  {name}"), number(x), number(size), format!("{share:>9}"), note]
+    };
+    let plain = |name: &str, x: f64, key: &str| row(name, x, key, String::new());
+    let heads = ["  account", "sum over units", "unit by unit", "of exchange", ""];
+    let mut rows = vec![heads.map(str::to_owned), sum("opening balance", l.opening)];
+    rows.extend([plain("reader", l.reader, "reader"), plain("writer", l.writer, "writer")]);
+    let sometimes = [
+        ("optimizer: decay", l.decay, "decay"),
+        ("optimizer: momentum", l.momentum, "momentum"),
+        ("optimizer: adaptive", l.adaptive, "adaptive"),
+        ("optimizer: clipping", l.clipping, "clipping"),
+        ("eps of batch norm", l.eps, "eps"),
+        ("plasticity", l.plasticity, "plasticity"),
+        ("not watched", l.unwatched, "unwatched"),
+    ];
+    rows.extend(
+        sometimes
+            .into_iter()
+            .filter(|(_, _, key)| l.unit_by_unit[key] > 0.0)
+            .map(|(n, x, key)| plain(n, x, key)),
+    );
+    let path = if l.homogeneous { "must vanish" } else { "not homogeneous: allowed" };
+    let allows = |x: f64| format!("rounding allows {x:.1e}");
+    rows.extend([
+        row("path", l.path, "path", format!("{path}; {}", allows(l.path_allowance))),
+        row("residual", l.residual, "residual", format!("must vanish; {}", allows(l.allowance))),
+        sum("closing balance", l.closing),
+        row("exchanged |ΔΦ|", l.signed_phi, "phi", String::new()),
+        row("exchanged |Δ½‖W‖²|", l.signed_norm, "norm", String::new()),
+        plain("drift ΔP", l.drift, "drift"),
+        sum("predicted by writer", l.predicted),
+    ]);
+    rows
 }
 
 #[cfg(test)]
@@ -195,7 +248,7 @@ mod tests {
             |path| told(&[("phi", 1.0), ("open_step", 3.0), ("open_unit", 17.0), ("open_path", path)]);
         assert!(opened(1.0).contains("DOES NOT CLOSE: first at step 3, layer 2, unit 17, account path"));
         assert!(opened(0.0).contains("DOES NOT CLOSE: first at step 3, layer 2, unit 17, account residual"));
-        let whole = told(&[("phi", 1.0), ("residual", 0.5), ("tolerance", 1e-4)]);
+        let whole = told(&[("abs_phi", 1.0), ("abs_residual", 0.5), ("tolerance", 1e-4)]);
         assert!(whole.contains("DOES NOT CLOSE: residual over the whole run"), "{whole}");
         assert!(told(&[("no_law", 1.0)]).contains("NO LAW: the rule states no potential here"));
     }

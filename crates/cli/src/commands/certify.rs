@@ -6,7 +6,7 @@ use crate::output;
 use realign::tensor::Par;
 use realign_lab::{Spec, theory};
 use realign_theory::certify::separability::Linear;
-use realign_theory::certify::{Certificate, Check, Verdict};
+use realign_theory::certify::{Certificate, Check, Reach, Verdict};
 use realign_theory::number::number;
 use serde::Serialize;
 use serde_json::json;
@@ -30,6 +30,9 @@ pub(crate) fn certify(args: &CertifyArgs) -> anyhow::Result<ExitCode> {
     if is_run && !args.overrides.is_empty() {
         return Err(UserError("a run directory takes no overrides: its spec is fixed".into()).into());
     }
+    if is_run {
+        super::check_run(&args.target)?;
+    }
     let path = if is_run { args.target.join("spec.toml") } else { args.target.clone() };
     let runs = Spec::load(&path, &args.overrides)?.runs();
     let threads = args.means.threads();
@@ -37,13 +40,17 @@ pub(crate) fn certify(args: &CertifyArgs) -> anyhow::Result<ExitCode> {
     let examples = (args.examples > 0).then_some(args.examples);
     let mut found = Vec::new();
     for run in &runs {
-        let certificate = theory::certificate(run, &dirs, Par::threads(threads), examples)?;
-        let check = if is_run { Some(theory::check(&certificate, &args.target)?) } else { None };
-        found.push((certificate, check));
+        let par = Par::threads(threads);
+        found.push(if is_run {
+            let (certificate, check) = theory::checked(run, &args.target, &dirs, par, examples)?;
+            (certificate, Some(check))
+        } else {
+            (theory::certificate(run, None, &dirs, par, examples)?, None)
+        });
     }
-    let good = found.iter().all(|(c, check)| {
-        c.verdict == Verdict::Guaranteed && check.as_ref().is_none_or(|k| k.passed == Some(true))
-    });
+    let good = found
+        .iter()
+        .all(|(c, check)| c.covers_training && check.as_ref().is_none_or(|k| k.passed == Some(true)));
     let answers: Vec<Answer<'_>> = runs
         .iter()
         .zip(&found)
@@ -70,6 +77,7 @@ fn page(a: &Answer<'_>) -> String {
         text += &format!("{}\n", a.label);
     }
     text += &format!("{}\n", headline(c));
+    text += &worth(c);
     if let Some(violated) = c.violated() {
         let by = violated.by.map_or_else(String::new, |v| format!(" (by {})", number(v)));
         text += &format!("first violated: {}{by}: {}\n", violated.name, violated.detail);
@@ -86,24 +94,67 @@ fn page(a: &Answer<'_>) -> String {
     c.notes.iter().for_each(|n| text += &format!("note: {n}\n"));
     if let Some(check) = a.check {
         text += "\n";
-        text += &checked(check);
+        text += &checked(check, c.covers_training);
     }
     text
 }
 
 fn headline(c: &Certificate) -> String {
-    match (c.verdict, c.beta, c.alpha) {
-        (Verdict::Guaranteed, Some(beta), Some(alpha)) => {
-            format!("GUARANTEED: <g,F> >= alpha L^{beta} with alpha = {alpha:.6e}")
-        }
-        (Verdict::Guaranteed, beta, _) => format!(
-            "GUARANTEED: every unit stays aligned; <g,F> >= alpha L^{} with alpha = {:.6e} at the start",
-            beta.unwrap_or(1.0),
+    let word = match c.verdict {
+        Verdict::GuaranteedForTheFlow => "GUARANTEED FOR THE FLOW",
+        Verdict::GuaranteedAtThisRate => "GUARANTEED AT THIS RATE",
+        Verdict::NotCovered => return "NOT COVERED".to_owned(),
+        Verdict::HoldsFor { units, of } => return format!("HOLDS FOR {units} OF {of} UNITS"),
+    };
+    let vacuous = if c.reach.is_some_and(|r| r.vacuous) { ", VACUOUS" } else { "" };
+    let beta = c.beta.unwrap_or(1.0);
+    match c.alpha {
+        Some(alpha) => format!("{word}{vacuous}: <g,F> >= alpha L^{beta} with alpha = {alpha:.6e}"),
+        None => format!(
+            "{word}{vacuous}: every unit stays aligned; <g,F> >= alpha L^{beta} with alpha = {:.6e} at the start",
             c.alpha_at_start.unwrap_or(0.0)
         ),
-        (Verdict::NotCovered, ..) => "NOT COVERED".to_owned(),
-        (Verdict::HoldsFor { units, of }, ..) => format!("HOLDS FOR {units} OF {of} UNITS"),
     }
+}
+
+/// What a guarantee says about the run's own steps, and how far its bound gets; the same words under every rule.
+fn worth(c: &Certificate) -> String {
+    if !c.verdict.guaranteed() {
+        return String::new();
+    }
+    let mut text = String::new();
+    match &c.steps {
+        Some(s) if s.holds => {
+            text += &format!(
+                "steps: rate {} keeps the guarantee with alpha = {:.6e} (rates up to {:.3e} do, for as many steps)\n",
+                s.lr, s.alpha, s.largest_lr
+            );
+        }
+        Some(s) => {
+            text += &format!(
+                "steps: NOT guaranteed at rate {}; rates up to {:.3e} are, for as many steps (curvature x rate {}, must be <= 1; margins used {}, must be < 1)\n",
+                s.lr,
+                s.largest_lr,
+                number(s.curvature),
+                number(s.used)
+            );
+        }
+        None if c.covers_training => text += "steps: none, the run is the flow itself\n",
+        None => {
+            text += "steps: NOT guaranteed; no condition on the learning rate is known for this statement\n";
+        }
+    }
+    text + &c.reach.as_ref().map_or_else(String::new, reached)
+}
+
+fn reached(r: &Reach) -> String {
+    let lasts = if r.assumed { ", if the rate at the start lasted (nothing guarantees that)" } else { "" };
+    let vacuous = if r.vacuous { ": VACUOUS, it does not halve the loss" } else { "" };
+    format!(
+        "bound: {} of L(0) at the end of the run, time {}{lasts}{vacuous}\n",
+        number(r.share),
+        number(r.time)
+    )
 }
 
 fn pairs(c: &Certificate) -> String {
@@ -120,7 +171,7 @@ fn pairs(c: &Certificate) -> String {
     format!("data, {} of {} examples\n{}", c.examples_used, c.examples, output::columns(&rows))
 }
 
-fn checked(k: &Check) -> String {
+fn checked(k: &Check, flow_or_safe: bool) -> String {
     let mut text = String::from("after training\n");
     match (k.misaligned, k.first_misaligned) {
         (None, _) => text += "  units: not measured; add the probe aligned_units\n",
@@ -133,14 +184,19 @@ fn checked(k: &Check) -> String {
         Some(b) => {
             let kind = if b.measured { "measured" } else { "guaranteed" };
             text += &format!(
-                "  loss: {} its bound at {} recorded steps, {kind} alpha = {:.6e}, beta = {}, least 1 - loss/bound = {} at step {}\n",
+                "  loss: {} its bound at {} recorded steps, {kind} alpha = {:.6e}, beta = {}, least 1 - loss/bound = {} at step {}; floor {:.1e}\n  ",
                 if b.holds { "under" } else { "NOT under" },
                 k.loss_steps,
                 b.alpha,
                 b.beta,
                 number(b.margin),
-                b.step
+                b.step,
+                b.floor
             );
+            text += &reached(&b.reach);
+            if !flow_or_safe {
+                text += "  this is the bound of the flow: the steps of this run are not covered by it\n";
+            }
         }
         None if k.loss_steps == 0 => text += "  loss: not measured; add the probe decomposition\n",
         None => text += "  loss: no bound was guaranteed\n",

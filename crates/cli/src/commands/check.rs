@@ -1,4 +1,4 @@
-//! `realign check SPEC`: laws predicted against measured, at eta, eta/2 and eta/4.
+//! `realign check SPEC`: laws predicted against measured, at eta, eta/2 and eta/4, and at smaller rates where steps are too large to tell.
 
 use super::laws;
 use crate::args::CheckArgs;
@@ -7,7 +7,7 @@ use anyhow::Context;
 use realign::tensor::Par;
 use realign_lab::{LabError, RunSpec, Spec};
 use realign_theory::laws::check::{
-    LawReport, LayerReport, Options, Progress, Report, Verdict, check as compare,
+    LawReport, LayerReport, Options, Progress, Report, TRIES, Verdict, check as compare,
 };
 use realign_theory::number::number;
 use serde_json::{Value, json};
@@ -20,8 +20,8 @@ pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         laws::find(name)?;
     }
     // Rounding of f32 weights moves conserved quantities as well; a law is about exact numbers.
-    let overrides: Vec<String> =
-        args.overrides.iter().cloned().chain(["train.dtype=f64".to_owned()]).collect();
+    let given = args.overrides.iter().filter(|o| !o.starts_with("train.dtype=")).cloned();
+    let overrides: Vec<String> = given.chain(["train.dtype=f64".to_owned()]).collect();
     let specs = Spec::load(&args.spec, &overrides)?.runs();
     let threads = args.means.threads();
     rayon::ThreadPoolBuilder::new()
@@ -31,10 +31,12 @@ pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let dirs = args.means.dirs();
     let options = Options { law: args.law.as_deref(), force: args.force };
     let (mut holds, mut objects, mut texts) = (true, Vec::new(), String::new());
+    let mut refuted = false;
     for spec in &specs {
         let report = compare(options, teller(), || spec.setup(&dirs, Par::threads(threads)).map_err(Failure))
             .map_err(|e| anyhow::Error::new(e.0))?;
         holds &= report.holds();
+        refuted |= !report.holds() && !report.step_too_large();
         objects.push(object(spec, &report));
         texts += &text(spec, &report);
     }
@@ -45,17 +47,29 @@ pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     } else {
         output::print(&texts)?;
     }
-    Ok(if holds { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILED) })
+    Ok(match (holds, refuted) {
+        (true, _) => ExitCode::SUCCESS,
+        (false, false) => ExitCode::from(exit::TOO_LARGE),
+        (false, true) => ExitCode::from(exit::FAILED),
+    })
 }
 
 /// Between two lines of progress.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// Says on stderr how far a check is that takes longer than [`PAUSE`].
+/// Says on stderr how far a check is that takes longer than [`PAUSE`], and when it is made again at a smaller rate.
 fn teller() -> impl FnMut(Progress) {
     let (mut start, mut said) = (Instant::now(), Instant::now());
+    let mut lr = None;
     move |p| {
         let ([run, runs], [step, steps]) = (p.run, p.step);
+        if lr.is_some_and(|last| last != p.lr) {
+            output::note(&format!(
+                "steps too large to show the order: the same check once more at lr {:?}, {TRIES} times at most",
+                p.lr
+            ));
+        }
+        lr = Some(p.lr);
         if step == 1 {
             start = Instant::now();
         }
@@ -81,7 +95,7 @@ impl From<realign::Error> for Failure {
 fn object(spec: &RunSpec, report: &Report) -> Value {
     let mut value = json!(report);
     let extra = json!({ "name": spec.name(), "id": spec.id(), "rule": spec.rule(), "seed": spec.seed(), "label": spec.label(),
-        "holds": report.holds() });
+        "holds": report.holds(), "step_too_large": report.step_too_large() });
     if let (Some(to), Value::Object(from)) = (value.as_object_mut(), extra) {
         to.extend(from);
     }
@@ -99,7 +113,7 @@ fn text(spec: &RunSpec, report: &Report) -> String {
     if !spec.label().is_empty() {
         out += &format!("{}\n", spec.label());
     }
-    report.laws.iter().for_each(|law| out += &table(law));
+    report.laws.iter().for_each(|law| out += &of_law(law));
     for r in &report.refused {
         out += &format!("\n{}: does not apply: {}\n", r.name, r.why.0);
     }
@@ -115,35 +129,42 @@ fn text(spec: &RunSpec, report: &Report) -> String {
     out + "\n"
 }
 
-fn table(law: &LawReport) -> String {
-    let header = ["layer", "predicted", "measured", "exchanged", "drift", "by accounts", "slope", "verdict"];
-    let mut rows = vec![header.map(str::to_owned)];
-    rows.extend(law.layers.iter().map(row));
+fn of_law(law: &LawReport) -> String {
     let forced = law.forced.as_ref().map_or_else(String::new, |why| format!("  though {}\n", why.0));
-    format!("\n{}: {}\n{forced}{}", law.name, law.statement, output::columns(&rows))
+    let layers: String = law.layers.iter().map(of_layer).collect();
+    format!("\n{}: {}\n{forced}{layers}", law.name, law.statement)
 }
 
-fn row(l: &LayerReport) -> [String; 8] {
-    let many = |v: &[f64]| {
-        if v.is_empty() {
-            "-".to_owned()
-        } else {
-            v.iter().map(|x| format!("{x:.2e}")).collect::<Vec<_>>().join(" ")
+/// The verdict, then the figures behind it.
+fn of_layer(l: &LayerReport) -> String {
+    let many = |v: &[f64]| v.iter().map(|x| format!("{x:.2e}")).collect::<Vec<_>>().join("  ");
+    let mut rows = vec![
+        ["    predicted".to_owned(), number(l.predicted.end)],
+        ["    measured".to_owned(), number(l.measured)],
+        ["    exchanged".to_owned(), many(&l.exchanged)],
+        ["    drift".to_owned(), many(&l.drift)],
+    ];
+    if !l.account.is_empty() {
+        rows.push(["    by accounts".to_owned(), many(&l.account)]);
+    }
+    if let (Some(slope), Some(expected)) = (l.slope, l.expected) {
+        rows.push(["    slope".to_owned(), format!("{slope:.3}, expected {expected:?}")]);
+    }
+    format!("  layer {}: {}\n{}", l.layer, verdict(l), output::columns(&rows))
+}
+
+fn verdict(l: &LayerReport) -> String {
+    match (l.verdict, l.try_lr) {
+        (Verdict::Holds, _) => format!("HOLDS: {}", l.reason),
+        (Verdict::Broken, _) => format!("BROKEN: {}", l.reason),
+        (Verdict::Undecided, _) => format!("UNDECIDED: {}", l.reason),
+        (Verdict::StepTooLarge, lr) => {
+            let there = match l.slope_there {
+                Some(slope) => format!("where it holds with slope {slope:.3}"),
+                None => "not tried".to_owned(),
+            };
+            let lr = lr.unwrap_or(f64::NAN);
+            format!("STEP TOO LARGE: the law is not refuted; try lr <= {lr:?}, {there}\n    {}", l.reason)
         }
-    };
-    let verdict = match l.verdict {
-        Verdict::Holds => "HOLDS",
-        Verdict::Broken => "BROKEN",
-        Verdict::Undecided => "UNDECIDED",
-    };
-    [
-        l.layer.to_string(),
-        number(l.predicted.end),
-        number(l.measured),
-        many(&l.exchanged),
-        many(&l.drift),
-        many(&l.account),
-        l.slope.map_or_else(|| "-".to_owned(), |s| format!("{s:.3}")),
-        format!("{verdict}: {}", l.reason),
-    ]
+    }
 }

@@ -6,7 +6,7 @@ use crate::output;
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use realign_data::fetch::{FileProgress, FileStatus, Presence, State};
-use realign_data::{Dirs, Entry, Kind, fetch};
+use realign_data::{Dirs, Entry, Kind, fetch, shown, shown_path};
 use serde_json::json;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -67,12 +67,12 @@ fn show(
     realign_data::entry(name)?;
     let mut table = Table::from_iter([("name".to_owned(), Value::from(name))]);
     for option in options {
-        let (key, value) = option
-            .split_once('=')
-            .ok_or_else(|| UserError(format!("expected key=value after the name, got \"{option}\"")))?;
-        let parsed: Option<Table> = toml::from_str(&format!("v = {value}")).ok();
-        let value = parsed.and_then(|mut t| t.remove("v")).unwrap_or_else(|| Value::from(value));
-        table.insert(key.strip_prefix("data.").unwrap_or(key).to_owned(), value);
+        let (key, value) = realign_lab::spec::key_value(option)
+            .map_err(|message| UserError(format!("\"{option}\": {message}")))?;
+        let key = key.strip_prefix("data.").unwrap_or(&key).to_owned();
+        if table.insert(key, value).is_some() {
+            return Err(UserError(format!("\"{option}\": the key is given twice; leave one out")).into());
+        }
     }
     let bundle = realign_data::load(&realign_data::parse_config(table)?, 0, dirs)?;
     let classes = bundle.class_names.len();
@@ -83,12 +83,9 @@ fn show(
     if written.is_err() {
         let _ = std::fs::remove_file(&part);
     }
-    written.with_context(|| format!("cannot write {}", out.display()))?;
-    output::print(&format!(
-        "{}: {per_class} of each class, {}\n",
-        out.display(),
-        bundle.class_names.join(", ")
-    ))?;
+    written.with_context(|| format!("cannot write {}", shown_path(out)))?;
+    let names: Vec<_> = bundle.class_names.iter().map(|n| shown(n)).collect();
+    output::print(&format!("{}: {per_class} of each class, {}\n", shown_path(out), names.join(", ")))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -119,7 +116,7 @@ fn download(dirs: &Dirs, name: &str, mirrors: &[String], quiet: bool) -> anyhow:
     let own = (!mirrors.is_empty()).then_some(mirrors);
     let paths = fetch::fetch(name, &folder, own, &mut progress);
     bar.finish_and_clear();
-    let lines: String = paths?.iter().map(|p| format!("{}\n", p.display())).collect();
+    let lines: String = paths?.iter().map(|p| format!("{}\n", shown_path(p))).collect();
     output::print(&lines)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -131,7 +128,7 @@ fn verify(dirs: &Dirs, name: &str, json: bool) -> anyhow::Result<ExitCode> {
         output::json(&json!({ "name": name, "good": good, "files": reports }))?;
     } else {
         let row = |r: &fetch::FileReport| {
-            let place = r.path.as_deref().map_or_else(|| r.file.clone(), |p| p.display().to_string());
+            let place = r.path.as_deref().map_or_else(|| r.file.clone(), shown_path);
             let verdict = match &r.status {
                 FileStatus::Good => "good".to_owned(),
                 FileStatus::SizeOnly => "size is right; no SHA-256 is published".to_owned(),

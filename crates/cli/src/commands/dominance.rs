@@ -4,7 +4,7 @@ use crate::args::DominanceArgs;
 use crate::exit::UserError;
 use crate::output;
 use realign_lab::theory;
-use realign_theory::dominance::{self, Dominance, Fit, Sample};
+use realign_theory::dominance::{Dominance, Fit, Sample};
 
 /// Rows of the table; a longer run is thinned evenly.
 const ROWS: usize = 20;
@@ -18,8 +18,8 @@ pub(crate) fn dominance(args: &DominanceArgs) -> anyhow::Result<()> {
         ))
         .into());
     }
-    let samples = theory::decomposition(&args.run)?;
-    let Some(found) = dominance::dominance(&samples) else {
+    super::check_run(&args.run)?;
+    let Some((found, samples)) = theory::dominance(&args.run)? else {
         let message = format!(
             "{} has no rows of the probe decomposition; add [[probes]] name = \"decomposition\" to its spec and run it again",
             args.run.display()
@@ -52,6 +52,7 @@ fn page(d: &Dominance, samples: &[Sample]) -> String {
     }
     let mut text = format!("{table}\n\n");
     d.fits.iter().for_each(|f| text += &verdict(f));
+    text += "alpha is the least <g,F>/L^beta of this same run: its bounds describe the run, they predict nothing\n";
     match &d.slope {
         Some(s) => {
             text += &format!("fitted beta = {:.4} (R² = {:.4}, {} points)\n", s.beta, s.r_squared, s.points);
@@ -81,5 +82,9 @@ fn verdict(f: &Fit) -> String {
         (true, false) => "L above its bound".to_owned(),
     };
     let margin = f.margin.map_or_else(String::new, |m| format!(", least 1 - L/bound = {m:.3e}"));
-    format!("beta = {:.4}: alpha = {:.4e}, {answer}{margin}\n", f.beta, f.alpha)
+    let reach = f.reach.map_or_else(String::new, |r| {
+        let vacuous = if f.vacuous { " (VACUOUS: it does not halve the loss)" } else { "" };
+        format!(", bound {r:.3e} of L(0) at the end{vacuous}")
+    });
+    format!("beta = {:.4}: alpha = {:.4e}, {answer}{margin}{reach}\n", f.beta, f.alpha)
 }

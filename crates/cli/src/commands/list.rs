@@ -1,4 +1,4 @@
-//! `realign rules|probes|layers|losses|models|inits|datasets|optimizers|schedules [NAME] [--json]`: what the registries hold.
+//! `realign rules|probes|layers|losses|models|inits|datasets|optimizers|schedules|keys [NAME] [--json]`: what the registries hold.
 
 use crate::args::ListArgs;
 use crate::exit::UserError;
@@ -18,6 +18,7 @@ pub(crate) enum Kind {
     Datasets,
     Optimizers,
     Schedules,
+    Keys,
 }
 
 /// One component as shown.
@@ -62,12 +63,10 @@ fn page(item: &Item) -> String {
     } else {
         let default =
             |o: &Opt| if o.default.is_empty() { "required".to_owned() } else { o.default.to_owned() };
-        let rows: Vec<[String; 3]> = item
-            .options
-            .iter()
-            .map(|o| [format!("  {}", o.name), default(o), o.meaning.to_owned()])
-            .collect();
-        text += &format!("\nOptions (name, default, meaning)\n{}", output::columns(&rows));
+        let row =
+            |o: &Opt| [format!("  {}", o.name), default(o), o.allowed.to_string(), o.meaning.to_owned()];
+        let rows: Vec<[String; 4]> = item.options.iter().map(row).collect();
+        text += &format!("\nOptions (name, default, allowed, meaning)\n{}", output::columns(&rows));
     }
     if !item.citation.is_empty() {
         text += &format!("\nCitation\n{}\n", item.citation);
@@ -106,6 +105,7 @@ fn items(kind: Kind) -> Vec<Item> {
         Kind::Models => entries(realign::model::MODELS),
         Kind::Inits => inits(),
         Kind::Datasets => datasets(),
+        Kind::Keys => keys(),
     }
 }
 
@@ -134,6 +134,16 @@ fn inits() -> Vec<Item> {
     draws.chain(weights).chain(feedbacks).collect()
 }
 
+/// The keys of a spec that belong to no registry, by section.
+fn keys() -> Vec<Item> {
+    let item = |(section, options): &(&'static str, &[Opt])| {
+        let words: Vec<&str> = options.iter().map(|o| o.name).collect();
+        let name = if section.is_empty() { "spec" } else { *section };
+        Item { name, summary: words.join(", "), formula: "", citation: "", options: options.to_vec() }
+    };
+    realign_lab::PLAIN_KEYS.iter().map(item).collect()
+}
+
 fn datasets() -> Vec<Item> {
     let item = |e: &realign_data::Entry| {
         let own: Vec<&str> = e.options.iter().map(|o| o.name).collect();
@@ -144,7 +154,7 @@ fn datasets() -> Vec<Item> {
             summary: format!("{} ({})", e.summary, e.shape),
             formula: "",
             citation: e.citation,
-            options: options.map(|o| Opt { name: o.name, default: o.default, meaning: o.meaning }).collect(),
+            options: options.copied().collect(),
         }
     };
     realign_data::registry().iter().map(item).collect()
@@ -162,6 +172,7 @@ impl Kind {
             Kind::Datasets => "data set",
             Kind::Optimizers => "optimizer",
             Kind::Schedules => "schedule",
+            Kind::Keys => "section",
         }
     }
 }

@@ -7,6 +7,7 @@ mod cite;
 mod completions;
 mod data;
 mod dominance;
+mod export;
 mod laws;
 mod list;
 mod man;
@@ -16,7 +17,17 @@ mod run;
 mod sweep;
 
 use crate::args::Command;
+use crate::output;
+use realign_lab::LabError;
+use std::path::Path;
 use std::process::ExitCode;
+
+/// Refuses a run directory in which spec, data record or first weights are not what the run began with; what could not be checked is told.
+pub(crate) fn check_run(dir: &Path) -> anyhow::Result<()> {
+    let notes = realign_lab::store::verify(dir).map_err(LabError::Store)?;
+    notes.iter().for_each(|sentence| output::note(&format!("note: {sentence}")));
+    Ok(())
+}
 
 /// Does what was asked for.
 pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
@@ -24,7 +35,7 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     let done = |result: anyhow::Result<()>| result.map(|()| ExitCode::SUCCESS);
     match command {
         Command::Run(args) => run::run(args),
-        Command::Sweep(args) => done(sweep::sweep(args.command)),
+        Command::Sweep(args) => sweep::sweep(args.command),
         Command::Audit(args) => audit::audit(args),
         Command::Check(args) => check::check(&args),
         Command::Laws(args) => done(laws::laws(&args)),
@@ -37,10 +48,12 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Datasets(args) => done(list::list(Kind::Datasets, &args)),
         Command::Optimizers(args) => done(list::list(Kind::Optimizers, &args)),
         Command::Schedules(args) => done(list::list(Kind::Schedules, &args)),
+        Command::Keys(args) => done(list::list(Kind::Keys, &args)),
         Command::Certify(args) => certify::certify(&args),
         Command::Dominance(args) => done(dominance::dominance(&args)),
         Command::Reproduce(args) => reproduce::reproduce(args),
-        Command::Report(args) => done(report::report(&args)),
+        Command::Report(args) => report::report(&args),
+        Command::Export(args) => done(export::export(&args)),
         Command::Cite(args) => done(cite::cite(&args)),
         Command::Data(args) => data::data(args),
         Command::Completions { shell } => done(completions::completions(shell)),

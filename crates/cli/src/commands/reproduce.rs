@@ -23,6 +23,9 @@ pub(crate) fn reproduce(args: ReproduceArgs) -> anyhow::Result<ExitCode> {
         .out
         .clone()
         .unwrap_or_else(|| PathBuf::from("reproduce").join(format!("{}-{profile}", args.paper)));
+    if let Some(message) = reproduce::clash(&plan, &out)? {
+        return Err(UserError(message).into());
+    }
     if let Some(path) = &args.known {
         // A file that the user names is the user's to mend.
         Known::read(path).map_err(|e| UserError(e.to_string()))?;
@@ -47,12 +50,15 @@ pub(crate) fn reproduce(args: ReproduceArgs) -> anyhow::Result<ExitCode> {
     };
     let stop = stop_flag()?;
     let crew = Crew::new(threads);
-    let results = if args.quiet {
-        sweep::make(&root, &runs, &options, &crew, &mut Silent, &stop)
+    let results = if runs.is_empty() {
+        // Everything is known: there is no sweep to make, and no folder of runs to collect.
+        Vec::new()
+    } else if args.quiet {
+        sweep::make(&root, &runs, &options, &crew, &mut Silent, &stop)?
     } else {
-        let mut shown = progress::Progress::new(runs.len() > 1);
-        sweep::make(&root, &runs, &options, &crew, &mut shown, &stop)
-    }?;
+        let mut shown = progress::Progress::of(plan.first_uses());
+        sweep::make(&root, &runs, &options, &crew, &mut shown, &stop)?
+    };
     finish(&args, &plan, &out, &runs, results)
 }
 
@@ -73,7 +79,9 @@ fn announce(plan: &Plan, to_make: usize, out: &Path) {
             )
         });
     }
-    output::note(&format!("runs go to {}", out.join(reproduce::RUNS).display()));
+    if to_make > 0 {
+        output::note(&format!("runs go to {}", out.join(reproduce::RUNS).display()));
+    }
 }
 
 fn finish(
@@ -110,6 +118,8 @@ fn finish(
             &json!({ "report": page, "profile": args.profile, "data": plan.supply.words(), "stand_in": !plan.stand_ins().is_empty(),
             "claims": found.claims, "counts": found.counts, "troubles": found.troubles }),
         )?;
+    } else if args.quiet {
+        output::print(&format!("{}\n", page.display()))?;
     } else {
         output::print(&text(&found, &page))?;
     }

@@ -11,7 +11,7 @@ use crate::output;
 use anyhow::Context;
 use realign::tensor::Par;
 use realign_lab::sweep::tune::Tuned;
-use realign_lab::sweep::{Crew, Pace, Sweep, run_sweep};
+use realign_lab::sweep::{Crew, Pace, Stage, Sweep, run_sweep};
 use realign_lab::{Observer, Out, RunOptions, RunReport, RunSpec, Silent, Spec, Status};
 use serde::Serialize;
 use serde_json::json;
@@ -57,12 +57,12 @@ pub(crate) fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         ([run], _) if !spec.is_sweep() => {
             let report = realign_lab::run(run, &options, observer, &stop);
             drop(shown);
-            single(run, &report?, args.json)
+            single(run, &report?, &args)
         }
         (_, Out::Root(root)) => {
             let stale = Duration::from_secs(args.stale_after.into());
             let pace = Pace { beat: (stale / 5).min(Pace::default().beat), stale };
-            let crew = Crew { threads, pace, wait: !args.no_wait, shard: args.shard };
+            let crew = Crew { threads, pace, wait: !args.no_wait, shard: args.shard, stage: Stage::Reported };
             let sweep = run_sweep(&spec, &options, &crew, observer, &stop);
             drop(shown);
             finish(sweep?, root, &args, stop.load(Ordering::Relaxed))
@@ -71,9 +71,12 @@ pub(crate) fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn single(run: &RunSpec, report: &RunReport, json: bool) -> anyhow::Result<ExitCode> {
-    if json {
+fn single(run: &RunSpec, report: &RunReport, args: &RunArgs) -> anyhow::Result<ExitCode> {
+    if args.json {
         output::print(&(serde_json::to_string(report)? + "\n"))?;
+        report.rise().iter().for_each(|rise| output::note(&format!("warning: {rise}")));
+    } else if args.quiet {
+        output::print(&format!("{}\n", report.run))?;
     } else {
         output::print(&table::single(run, report))?;
     }
@@ -104,13 +107,20 @@ fn finish(sweep: Sweep, root: &Path, args: &RunArgs, stopped: bool) -> anyhow::R
             object["tuned"] = json!({ "chosen": tuned.chosen, "warnings": warnings });
         }
         output::print(&(serde_json::to_string(&object)? + "\n"))?;
+    } else if args.quiet {
+        output::print(&format!("{}\n", root.display()))?;
     } else {
         output::print(&sweep.tuned.as_ref().map_or(String::new(), table::tuned))?;
         if !reports.is_empty() {
             output::print(&table::grid(&reports))?;
         }
     }
-    warnings.iter().for_each(|w| output::note(&format!("warning: {w}")));
+    if !args.quiet {
+        warnings.iter().for_each(|w| output::note(&format!("warning: {w}")));
+    }
+    if args.json {
+        tell_rises(&reports);
+    }
     let mut told: Vec<String> = Vec::new();
     let mut worst = None;
     for (spec, error) in errors {
@@ -131,7 +141,18 @@ fn finish(sweep: Sweep, root: &Path, args: &RunArgs, stopped: bool) -> anyhow::R
     if sweep.unfinished && !stopped {
         output::note("tuning is not finished: other processes are at work on it; run the same command again");
     }
+    let damaged = super::sweep::tell_damaged(&sweep.damaged);
+    if worst.is_none() && !sweep.damaged.is_empty() {
+        return Ok(damaged);
+    }
     Ok(worst.unwrap_or_else(|| code(stopped || (sweep.unfinished && args.no_wait))))
+}
+
+/// Says what the table would: the object has no words for it.
+fn tell_rises(reports: &[(&RunSpec, RunReport)]) {
+    for (spec, rise) in reports.iter().filter_map(|(spec, report)| Some((spec, report.rise()?))) {
+        output::note(&format!("warning: run {}: {rise}", spec.label()));
+    }
 }
 
 fn label<'a>(spec: &'a RunSpec, report: &'a RunReport) -> Labelled<'a> {

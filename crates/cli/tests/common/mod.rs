@@ -18,7 +18,7 @@ pub(crate) fn realign() -> Command {
     command
         .env_remove("REALIGN_DATA")
         .env_remove("SLURM_CPUS_PER_TASK")
-        .env("XDG_CACHE_HOME", "/nonexistent");
+        .env("XDG_CACHE_HOME", "/dev/null/none");
     command
 }
 

@@ -6,7 +6,7 @@ xavier (Glorot & Bengio 2010): variance 2/(fan_in + fan_out); kaiming (He et al.
 */
 
 use crate::ConfigError;
-use crate::registry::{self, Opt, suggest};
+use crate::registry::{self, Allowed, Opt, suggest};
 use realign_tensor::{DType, Rng, Shape, Tensor, linalg, ops};
 use serde::Deserialize;
 use toml::Table;
@@ -72,9 +72,9 @@ fn one() -> f64 {
     1.0
 }
 
-/// Options that every distribution takes.
 /// The option of every distribution.
-pub const SCALE: Opt = Opt { name: "scale", default: "1.0", meaning: "factor on every entry" };
+pub const SCALE: Opt =
+    Opt { name: "scale", default: "1.0", meaning: "factor on every entry", allowed: Allowed::FINITE };
 
 impl Draw {
     /// The distribution `name` at scale 1.
@@ -93,23 +93,17 @@ impl Draw {
         let known: Vec<&str> = INITS.iter().map(|i| i.name).collect();
         let name = match table.remove("name") {
             Some(toml::Value::String(s)) => s,
-            Some(other) => return Err(ConfigError::new("name", format!("expected a string, got {other}"))),
+            Some(other) => {
+                return Err(ConfigError::new("name", format!("expected a word in quotes, got {other}")));
+            }
             None => return Err(ConfigError::new("name", format!("missing; known: {}", known.join(", ")))),
         };
         let index = known.iter().position(|k| *k == name);
         let index = index.ok_or_else(|| {
             ConfigError::new("name", format!("unknown initialiser \"{name}\"{}", suggest(&name, &known)))
         })?;
-        if let Some(key) = table.keys().find(|k| *k != "scale") {
-            return Err(ConfigError::new(
-                key,
-                format!("an initialiser has no option \"{key}\"{}", suggest(key, &["scale"])),
-            ));
-        }
+        registry::check(&name, &[SCALE], &table)?;
         let options: Options = registry::parse(table)?;
-        if !options.scale.is_finite() {
-            return Err(ConfigError::new("scale", format!("must be finite, got {}", options.scale)));
-        }
         Ok(Draw { index, scale: options.scale })
     }
 

@@ -10,7 +10,7 @@ layers are shrunk until the aligned condition of [`crate::rules::Alignment`] hol
 use super::draws::{Draw, INITS, SCALE};
 use crate::ConfigError;
 use crate::network::{Network, NodeId};
-use crate::registry::{self, Opt, suggest};
+use crate::registry::{self, Allowed, Opt, suggest};
 use realign_tensor::{Rng, Tensor, ops};
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -96,9 +96,17 @@ pub const FEEDBACKS: &[(&str, &str, &[Opt])] = &[
     ),
 ];
 
-const COSINE: &[Opt] = &[SCALE, Opt { name: "cosine", default: "", meaning: "cos(W, B), -1 to 1" }];
-const ALIGNED: &[Opt] =
-    &[SCALE, Opt { name: "margin", default: "0.5", meaning: "room left above the aligned condition, > 0" }];
+const COSINE: &[Opt] =
+    &[SCALE, Opt { name: "cosine", default: "", meaning: "cos(W, B)", allowed: Allowed::between(-1.0, 1.0) }];
+const ALIGNED: &[Opt] = &[
+    SCALE,
+    Opt {
+        name: "margin",
+        default: "0.5",
+        meaning: "room left above the aligned condition",
+        allowed: Allowed::POSITIVE,
+    },
+];
 
 /// The options of a feedback initialiser beside its name.
 pub fn feedback_options(name: &str) -> &'static [Opt] {
@@ -149,28 +157,14 @@ impl FeedbackInit {
             };
         }
         let rest: Table = table.into_iter().filter(|(k, _)| k != "name").collect();
-        let known: Vec<&str> = feedback_options(&name).iter().map(|o| o.name).collect();
-        if let Some(key) = rest.keys().find(|k| !known.contains(&k.as_str())) {
-            return Err(ConfigError::new(
-                key,
-                format!("\"{name}\" has no option \"{key}\"{}", suggest(key, &known)),
-            ));
-        }
-        let o: Options = registry::parse(rest)?;
-        match (name.as_str(), o.cosine) {
-            ("equal", _) => Ok(FeedbackInit::Equal { scale: o.scale }),
-            ("aligned", _) if o.margin > 0.0 && o.margin.is_finite() => {
-                Ok(FeedbackInit::Aligned { scale: o.scale, margin: o.margin })
-            }
-            ("aligned", _) => {
-                Err(ConfigError::new("margin", format!("must be a number > 0, got {}", o.margin)))
-            }
-            (_, Some(c)) if (-1.0..=1.0).contains(&c) => {
-                Ok(FeedbackInit::Cosine { cosine: c, scale: o.scale })
-            }
-            (_, Some(c)) => Err(ConfigError::new("cosine", format!("must be between -1 and 1, got {c}"))),
-            (_, None) => Err(ConfigError::new("cosine", "missing: the cosine between W and B, -1 to 1")),
-        }
+        registry::check(&name, feedback_options(&name), &rest)?;
+        let Options { scale, cosine, margin } = registry::parse(rest)?;
+        Ok(match (name.as_str(), cosine) {
+            ("equal", _) => FeedbackInit::Equal { scale },
+            ("aligned", _) => FeedbackInit::Aligned { scale, margin },
+            (_, Some(cosine)) => FeedbackInit::Cosine { cosine, scale },
+            (_, None) => unreachable!("its options were checked"),
+        })
     }
 
     /// Makes B for every layer that carries an error, from the branch "feedback" of the run's random tree.

@@ -23,7 +23,7 @@ f64 and per channel, mean, 1 / sqrt(var + eps), and in training var.
 */
 
 use super::{Description, Layer, Pass, Seen};
-use crate::registry::Opt;
+use crate::registry::{Allowed, Opt};
 use realign_tensor::ops::{self, Accum};
 use realign_tensor::{DType, Par, Shape, SliceMut, Tensor};
 use serde::Deserialize;
@@ -34,14 +34,20 @@ pub(super) const DESCRIPTION: Description = Description {
     summary: "Normalises every channel over the batch, then scales and shifts it.",
     formula: "h = γ (z − mean) / √(var + ε) + β, ε = 1e-5",
     options: &[
-        Opt { name: "affine", default: "true", meaning: "whether γ and β are there" },
+        Opt {
+            name: "affine", default: "true", meaning: "whether γ and β are there", allowed: Allowed::Flag
+        },
         Opt {
             name: "backward",
             default: "\"exact\"",
-            meaning: "\"exact\", or \"frozen_stats\": the statistics are constants to the error",
+            meaning: "\"frozen_stats\": the statistics are constants to the error",
+            allowed: BACKWARD,
         },
     ],
 };
+
+/// How the error passes, as written in a spec.
+pub(crate) const BACKWARD: Allowed = Allowed::Word(&["exact", "frozen_stats"]);
 
 /// Added to the variance.
 pub const EPS: f64 = 1e-5;
@@ -242,6 +248,25 @@ impl Layer for BatchNorm {
         for (k, v) in out.iter_mut().enumerate() {
             *v *= self.gamma(k) * EPS * stats.inverse[k].powi(3);
         }
+    }
+
+    /// What is subtracted from delta and from the input can be larger than what is left, so both count with their own size: dz = γ/√(var + ε)
+    /// (delta − s − t (x − mean)) below, (x − mean)/√(var + ε) above.
+    fn gross(&self, seen: Seen<'_>, delta: &Tensor, below: &mut Vec<f64>, above: &mut Vec<f64>, par: Par) {
+        let (c, stats) = (self.channels(), Stats::of(seen.aux));
+        let count = (seen.x.numel() / c) as f64;
+        // Numbers below the smallest normal one are rounded by as much as that one is.
+        let least = (delta.dtype().smallest() / delta.dtype().epsilon()).powi(2).max(f64::MIN_POSITIVE);
+        below.resize(c, 0.0);
+        above.resize(c, 0.0);
+        self.with_sums(seen, delta, par, |plain, along| {
+            let of = |k: usize| {
+                let (s, t) = (plain[k] / count, along[k] * stats.inverse[k].powi(2) / count);
+                [stats.mean[k], s * s + least, t * t + least, stats.inverse[k].powi(2)]
+            };
+            ops::channel_gross(delta, seen.x, of, below, above, par);
+        });
+        below.iter_mut().enumerate().for_each(|(k, v)| *v *= (self.gamma(k) * stats.inverse[k]).powi(2));
     }
 
     fn absorb(&mut self, seen: Seen<'_>) {

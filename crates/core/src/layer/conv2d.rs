@@ -7,7 +7,7 @@
 //! area, as PyTorch counts them. No dilation, no padding but zeros.
 
 use super::{Description, Layer, Pass, Seen, image};
-use crate::registry::Opt;
+use crate::registry::{Allowed, Opt};
 use realign_tensor::ops::{self, Accum, ConvShape, Window};
 use realign_tensor::{DType, Par, Shape, SliceMut, Tensor};
 use std::ops::Range;
@@ -16,7 +16,7 @@ pub(super) const DESCRIPTION: Description = Description {
     name: "conv2d",
     summary: "Convolution of images with learned filters.",
     formula: "z[o,i,j] = b[o] + Σ W[o,c,u,v] x[c, i s + u − p, j s + v − p]",
-    options: &[Opt { name: "bias", default: "true", meaning: "whether b is there" }],
+    options: &[Opt { name: "bias", default: "true", meaning: "whether b is there", allowed: Allowed::Flag }],
 };
 
 /// See the module's formula.

@@ -4,7 +4,7 @@
 //! delta already: `G = delta xᵀ`, `g_b = sum of delta`.
 
 use super::{Description, Layer, Pass, Seen};
-use crate::registry::Opt;
+use crate::registry::{Allowed, Opt};
 use realign_tensor::ops::{self, Accum};
 use realign_tensor::{DType, Par, Shape, SliceMut, Tensor};
 use std::ops::Range;
@@ -13,7 +13,7 @@ pub(super) const DESCRIPTION: Description = Description {
     name: "dense",
     summary: "Every output reads every input.",
     formula: "z = W x + b",
-    options: &[Opt { name: "bias", default: "true", meaning: "whether b is there" }],
+    options: &[Opt { name: "bias", default: "true", meaning: "whether b is there", allowed: Allowed::Flag }],
 };
 
 /// See the module's formula.

@@ -3,8 +3,8 @@
 //! holds across it.
 
 use super::{Description, Pass, Pointwise};
-use crate::registry::Opt;
-use realign_tensor::{Element, Par, Tensor, dispatch, ops};
+use crate::registry::{Allowed, Opt};
+use realign_tensor::{Element, Par, Rng, Tensor, dispatch, ops};
 
 pub(super) const DESCRIPTION: Description = Description {
     name: "dropout",
@@ -13,7 +13,8 @@ pub(super) const DESCRIPTION: Description = Description {
     options: &[Opt {
         name: "dropout",
         default: "0.0",
-        meaning: "p, 0 <= p < 1, after every hidden activation of an mlp",
+        meaning: "p, after every hidden activation of an mlp",
+        allowed: Allowed::BELOW_ONE,
     }],
 };
 
@@ -35,6 +36,10 @@ impl Dropout {
         assert!((0.0..1.0).contains(&probability), "dropout probability {probability}");
         Dropout { probability, stream }
     }
+
+    fn stream(&self, noise: &Rng) -> Rng {
+        noise.child("dropout").at(self.stream)
+    }
 }
 
 impl Pointwise for Dropout {
@@ -51,7 +56,7 @@ impl Pointwise for Dropout {
             *mask = y.zeros_like();
         }
         mask.set_rows(y.rows());
-        let rng = noise.child("dropout").at(self.stream);
+        let rng = self.stream(noise);
         // 32 bits per entry are plenty for a probability.
         let threshold = (self.probability * 4_294_967_296.0) as u64;
         let keep = 1.0 / (1.0 - self.probability);
@@ -75,12 +80,16 @@ impl Pointwise for Dropout {
     fn homogeneous(&self) -> bool {
         true
     }
+
+    fn draws(&self, noise: &Rng) -> Option<Rng> {
+        Some(self.stream(noise))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use realign_tensor::{DType, Rng};
+    use realign_tensor::DType;
 
     /// One draw per entry in order, from the layer's own stream, whoever draws them.
     #[test]

@@ -1,8 +1,7 @@
 //! Leaky rectified linear unit: `h = max(z, slope z)`, 0 <= slope < 1; homogeneous of degree 1.
 
 use super::{Pass, Pointwise};
-use crate::ConfigError;
-use crate::registry::{self, Entry, Opt};
+use crate::registry::{self, Allowed, Entry, Opt};
 use realign_tensor::{Par, Tensor, ops};
 use serde::Deserialize;
 
@@ -11,14 +10,13 @@ pub(super) const ENTRY: Entry<dyn Pointwise> = Entry {
     summary: "Rectified linear unit with a small slope below zero, homogeneous of degree 1.",
     formula: "h = max(z, slope z)",
     citation: "",
-    options: &[Opt { name: "slope", default: "0.01", meaning: "slope below zero, 0 <= slope < 1" }],
-    build: |table| {
-        let layer: LeakyRelu = registry::parse(table)?;
-        if !(0.0..1.0).contains(&layer.slope) {
-            return Err(ConfigError::new("slope", format!("must be in 0 <= slope < 1, got {}", layer.slope)));
-        }
-        Ok(Box::new(layer))
-    },
+    options: &[Opt {
+        name: "slope",
+        default: "0.01",
+        meaning: "slope below zero",
+        allowed: Allowed::BELOW_ONE,
+    }],
+    build: |table| Ok(Box::new(registry::parse::<LeakyRelu>(table)?)),
 };
 
 /// See the module's formula.

@@ -32,7 +32,7 @@ pub use max_pool::MaxPool;
 pub use pad_shortcut::PadShortcut;
 
 use crate::ConfigError;
-use crate::registry::{Entry, Opt};
+use crate::registry::{Allowed, Entry, Opt};
 use realign_tensor::ops::{self, Accum, Planes};
 use realign_tensor::{DType, Par, Rng, Shape, SliceMut, Tensor};
 use std::ops::Range;
@@ -166,6 +166,19 @@ pub trait Layer: Send + Sync {
     /// positions, per channel, in closed form from `delta` at the output, parameters and statistics. `out` is made to fit.
     fn balance(&self, _seen: Seen<'_>, _delta: &Tensor, _out: &mut Vec<f64>, _par: Par) {}
 
+    /// For a layer with [`Layer::statistics`] that are differentiated: squares of the gross sizes of what its passes round, per channel, before
+    /// anything cancels. `below`: the error at the input times the input; `above`: delta times the output, less the size of
+    /// the parameters. Both are made to fit.
+    fn gross(
+        &self,
+        _seen: Seen<'_>,
+        _delta: &Tensor,
+        _below: &mut Vec<f64>,
+        _above: &mut Vec<f64>,
+        _par: Par,
+    ) {
+    }
+
     /// Takes what the training pass left into the layer's own statistics, after the step.
     fn absorb(&mut self, _seen: Seen<'_>) {}
 
@@ -209,6 +222,11 @@ pub trait Pointwise: Send + Sync {
 
     /// Whether phi(a z) = a phi(z) for a > 0.
     fn homogeneous(&self) -> bool;
+
+    /// The stream that this layer draws from in a training step, given the step's noise; `None` if it draws nothing.
+    fn draws(&self, _noise: &Rng) -> Option<Rng> {
+        None
+    }
 }
 
 macro_rules! activations {
@@ -262,11 +280,20 @@ pub fn activation(value: &toml::Value) -> Result<Box<dyn Pointwise>, ConfigError
         }
         toml::Value::Table(t) => t.clone(),
         other => {
-            return Err(ConfigError::new("", format!("expected a name or a table with name, got {other}")));
+            let message = format!(
+                "expected a name in quotes, or a table like {{ name = \"leaky_relu\", slope = 0.1 }}, got {other}"
+            );
+            return Err(ConfigError::new("", message));
         }
     };
     crate::registry::build(ACTIVATIONS, "activation", table)
 }
+
+/// An activation, as written in a spec.
+pub(crate) const ACTIVATION: Allowed =
+    Allowed::Form("a name of `realign layers`, or a table with it and its options", |v| {
+        activation(v).map(drop).map_err(Into::into)
+    });
 
 /// Channels and (height, width) of an image's shape.
 fn image(shape: Shape) -> Result<(usize, [usize; 2]), String> {

@@ -9,15 +9,12 @@ channels of stage s (from 0) = width 2^s
 With `downsample = "stride"` the first convolution of a stage has stride 2; `"max_pool"` and `"avg_pool"` put a 2x2 pool before it.
 */
 
-use super::{
-    ACTIVATION, AFFINE, BACKWARD, BIAS, Blocks, Model, Norm, activation, at_least_one, needs_images, relu,
-    yes,
-};
+use super::{ACTIVATION, AFFINE, BACKWARD, BIAS, Blocks, Model, Norm, WIDTH, needs_images, relu, yes};
 use crate::ConfigError;
 use crate::layer::batch_norm::Backward;
 use crate::layer::{AvgPool, Dense, GlobalAvgPool, MaxPool};
 use crate::network::{Builder, Network, NodeId};
-use crate::registry::{self, Entry, Opt};
+use crate::registry::{self, Allowed, Entry, Opt};
 use realign_tensor::ops::Window;
 use realign_tensor::{DType, Shape};
 use serde::Deserialize;
@@ -29,38 +26,48 @@ pub(super) const ENTRY: Entry<dyn Model> = Entry {
     formula: "h_l = φ(W_l ∗ h_{l−1} + b_l)",
     citation: "",
     options: &[
-        Opt { name: "depth", default: "6", meaning: "number of convolutions, at least `stages`" },
+        Opt {
+            name: "depth",
+            default: "6",
+            meaning: "number of convolutions, at least `stages`",
+            allowed: Allowed::Size(1, 10_000),
+        },
         Opt {
             name: "width",
             default: "32",
             meaning: "channels of the first stage; doubled at every further stage",
+            allowed: WIDTH,
         },
-        Opt { name: "stages", default: "3", meaning: "number of resolutions, halved from stage to stage" },
+        Opt {
+            name: "stages",
+            default: "3",
+            meaning: "number of resolutions, halved from stage to stage",
+            allowed: Allowed::Size(1, 16),
+        },
         Opt {
             name: "downsample",
             default: "\"stride\"",
-            meaning: "between stages: \"stride\", \"max_pool\" or \"avg_pool\"",
+            meaning: "what halves the resolution between stages",
+            allowed: Allowed::Word(&["stride", "max_pool", "avg_pool"]),
         },
         ACTIVATION,
         BIAS,
-        Opt { name: "batch_norm", default: "false", meaning: "batch norm after every convolution" },
+        Opt {
+            name: "batch_norm",
+            default: "false",
+            meaning: "batch norm after every convolution",
+            allowed: Allowed::Flag,
+        },
         AFFINE,
         BACKWARD,
     ],
     build: |table| {
         let model: ConvNet = registry::parse(table)?;
-        for (key, value) in [("depth", model.depth), ("width", model.width), ("stages", model.stages)] {
-            at_least_one(key, value)?;
-        }
         if model.depth < model.stages {
             let message =
                 format!("must be at least the number of stages ({}), got {}", model.stages, model.depth);
             return Err(ConfigError::new("depth", message));
         }
-        if model.stages > 16 || model.width > 1 << 16 {
-            return Err(ConfigError::new("width", "far too wide to fit in memory"));
-        }
-        activation(&model.activation)?;
         Ok(Box::new(model))
     },
 };

@@ -14,7 +14,7 @@ use super::{ACTIVATION, BIAS, Blocks, Model, activation, needs_images, relu, yes
 use crate::ConfigError;
 use crate::layer::{Dense, Flatten, GlobalAvgPool, MaxPool};
 use crate::network::{Builder, Network, NodeId};
-use crate::registry::{self, Entry, Opt};
+use crate::registry::{self, Allowed, Entry, Opt};
 use realign_tensor::ops::Window;
 use realign_tensor::{DType, Shape};
 use serde::Deserialize;
@@ -29,16 +29,13 @@ pub(super) const ENTRY: Entry<dyn Model> = Entry {
         Opt {
             name: "form",
             default: "\"auto\"",
-            meaning: "\"mnist\", \"cifar\", or \"auto\": mnist for one channel, cifar otherwise",
+            meaning: "\"auto\": mnist for one channel, cifar otherwise",
+            allowed: Allowed::Word(&["auto", "mnist", "cifar"]),
         },
         ACTIVATION,
         BIAS,
     ],
-    build: |table| {
-        let model: LeNet = registry::parse(table)?;
-        activation(&model.activation)?;
-        Ok(Box::new(model))
-    },
+    build: |table| Ok(Box::new(registry::parse::<LeNet>(table)?)),
 };
 
 #[derive(Clone, Copy, PartialEq, Eq, Default, Deserialize)]

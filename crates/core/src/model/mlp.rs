@@ -5,7 +5,7 @@ use super::{ACTIVATION, BIAS, Model, activation, relu, yes};
 use crate::ConfigError;
 use crate::layer::{Dense, Dropout, Flatten};
 use crate::network::{Builder, Network};
-use crate::registry::{self, Entry, Opt};
+use crate::registry::{self, Allowed, Entry, Opt};
 use realign_tensor::{DType, Shape};
 use serde::Deserialize;
 use toml::Value;
@@ -20,25 +20,24 @@ pub(super) const ENTRY: Entry<dyn Model> = Entry {
             name: "widths",
             default: "",
             meaning: "units per layer, inputs first, outputs last, e.g. [784, 1000, 10]",
+            allowed: Allowed::List(2, &Allowed::Size(1, 1 << 34)),
         },
         ACTIVATION,
         BIAS,
         Opt {
             name: "dropout",
             default: "0.0",
-            meaning: "probability of dropping a hidden output, 0 <= p < 1",
+            meaning: "probability of dropping a hidden output",
+            allowed: Allowed::BELOW_ONE,
         },
         Opt {
             name: "residual",
             default: "false",
             meaning: "identity skips around hidden layers of equal width",
+            allowed: Allowed::Flag,
         },
     ],
-    build: |table| {
-        let mlp: Mlp = registry::parse(table)?;
-        mlp.check_options()?;
-        Ok(Box::new(mlp))
-    },
+    build: |table| Ok(Box::new(registry::parse::<Mlp>(table)?)),
 };
 
 /// See the module's formula.
@@ -57,20 +56,6 @@ struct Mlp {
 }
 
 impl Mlp {
-    fn check_options(&self) -> Result<(), ConfigError> {
-        let fail = |key: &str, message: String| Err(ConfigError::new(key, message));
-        if self.widths.len() < 2 {
-            return fail("widths", format!("needs at least inputs and outputs, got {:?}", self.widths));
-        }
-        if let Some(w) = self.widths.iter().find(|w| **w < 1) {
-            return fail("widths", format!("every width must be at least 1, got {w}"));
-        }
-        if !(0.0..1.0).contains(&self.dropout) {
-            return fail("dropout", format!("must be in 0 <= dropout < 1, got {}", self.dropout));
-        }
-        activation(&self.activation).map(drop)
-    }
-
     fn check_ends(&self, input: Shape, outputs: usize) -> Result<(), ConfigError> {
         let fail = |message: String| Err(ConfigError::new("widths", message));
         let (first, last) = (self.widths[0], self.widths[self.widths.len() - 1]);

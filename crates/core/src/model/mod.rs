@@ -12,7 +12,7 @@ use crate::ConfigError;
 use crate::layer::batch_norm::Backward;
 use crate::layer::{self, BatchNorm, Conv2d, Dense, Flatten, Pointwise};
 use crate::network::{Builder, Network, NodeId};
-use crate::registry::{Entry, Opt, suggest};
+use crate::registry::{Allowed, Entry, Opt, suggest};
 use crate::rules::Rule;
 use realign_tensor::ops::Window;
 use realign_tensor::{DType, Shape};
@@ -34,15 +34,24 @@ pub static MODELS: &[Entry<dyn Model>] =
 const ACTIVATION: Opt = Opt {
     name: "activation",
     default: "\"relu\"",
-    meaning: "a name of `realign layers`, or a table with its options",
+    meaning: "after every hidden layer",
+    allowed: layer::ACTIVATION,
 };
-const BIAS: Opt = Opt { name: "bias", default: "true", meaning: "whether layers have a bias" };
-const AFFINE: Opt =
-    Opt { name: "affine", default: "true", meaning: "whether batch norm scales and shifts (γ, β)" };
+const BIAS: Opt =
+    Opt { name: "bias", default: "true", meaning: "whether layers have a bias", allowed: Allowed::Flag };
+const AFFINE: Opt = Opt {
+    name: "affine",
+    default: "true",
+    meaning: "whether batch norm scales and shifts (γ, β)",
+    allowed: Allowed::Flag,
+};
+/// Channels of the first stage: no network has more, a slip of the fingers does.
+const WIDTH: Allowed = Allowed::Size(1, 1 << 16);
 const BACKWARD: Opt = Opt {
     name: "norm_backward",
     default: "\"exact\"",
-    meaning: "error through batch norm: \"exact\", or \"frozen_stats\" (statistics are constants)",
+    meaning: "error through batch norm; \"frozen_stats\": statistics are constants",
+    allowed: layer::batch_norm::BACKWARD,
 };
 
 /// Reads the options of a `[network]` table, without the data; the model is named by the key `model` (default `mlp`).
@@ -54,7 +63,9 @@ pub fn parse(mut table: Table) -> Result<Box<dyn Model>, ConfigError> {
     let name = match table.remove("model") {
         None => "mlp".to_string(),
         Some(Value::String(s)) => s,
-        Some(other) => return Err(ConfigError::new("model", format!("expected a string, got {other}"))),
+        Some(other) => {
+            return Err(ConfigError::new("model", format!("expected a word in quotes, got {other}")));
+        }
     };
     let entry = MODELS.iter().find(|m| m.name == name).ok_or_else(|| {
         ConfigError::new("model", format!("unknown model \"{name}\"{}", suggest(&name, &known)))
@@ -100,11 +111,6 @@ fn yes() -> bool {
 
 fn activation(value: &Value) -> Result<Box<dyn Pointwise>, ConfigError> {
     layer::activation(value).map_err(|e| e.under("activation"))
-}
-
-/// Refuses an option below 1.
-fn at_least_one(key: &str, value: i64) -> Result<(), ConfigError> {
-    if value >= 1 { Ok(()) } else { Err(ConfigError::new(key, format!("must be at least 1, got {value}"))) }
 }
 
 /// Refuses examples that are no images.

@@ -13,14 +13,12 @@ Counts with batch norm and convolutions without bias, the default. Without batch
 learning rate or initial scale.
 */
 
-use super::{
-    ACTIVATION, AFFINE, BACKWARD, Blocks, Model, Norm, activation, at_least_one, needs_images, relu, yes,
-};
+use super::{ACTIVATION, AFFINE, BACKWARD, Blocks, Model, Norm, WIDTH, activation, needs_images, relu, yes};
 use crate::ConfigError;
 use crate::layer::batch_norm::Backward;
 use crate::layer::{Dense, GlobalAvgPool, PadShortcut};
 use crate::network::{Builder, Network, NodeId};
-use crate::registry::{self, Entry, Opt};
+use crate::registry::{self, Allowed, Entry, Opt};
 use realign_tensor::ops::Window;
 use realign_tensor::{DType, Shape};
 use serde::Deserialize;
@@ -28,17 +26,28 @@ use toml::{Table, Value};
 
 const CITATION: &str = "@inproceedings{he2016, author={He, Kaiming and Zhang, Xiangyu and Ren, Shaoqing and Sun, Jian}, title={Deep residual learning for image recognition}, booktitle={CVPR}, year={2016}}";
 const FORMULA: &str = "h = φ(W₂ ∗ φ(W₁ ∗ x) + shortcut(x))";
-const NORM: Opt = Opt { name: "batch_norm", default: "true", meaning: "batch norm after every convolution" };
-const BIAS: Opt = Opt { name: "bias", default: "false", meaning: "whether convolutions have a bias" };
+const NORM: Opt = Opt {
+    name: "batch_norm",
+    default: "true",
+    meaning: "batch norm after every convolution",
+    allowed: Allowed::Flag,
+};
+const BIAS: Opt = Opt {
+    name: "bias",
+    default: "false",
+    meaning: "whether convolutions have a bias",
+    allowed: Allowed::Flag,
+};
 
 const fn shortcut(default: &'static str) -> Opt {
     let meaning =
         "\"A\": subsampled and padded with channels of zeros, no parameters; \"B\": 1x1 convolution";
-    Opt { name: "shortcut", default, meaning }
+    Opt { name: "shortcut", default, meaning, allowed: Allowed::Word(&["A", "B"]) }
 }
 
 const fn width(default: &'static str) -> Opt {
-    Opt { name: "width", default, meaning: "channels of the first stage; doubled at every further stage" }
+    let meaning = "channels of the first stage; doubled at every further stage";
+    Opt { name: "width", default, meaning, allowed: WIDTH }
 }
 
 pub(super) const RESNET20: Entry<dyn Model> = Entry {
@@ -101,11 +110,6 @@ impl ResNet {
     ) -> Result<Box<dyn Model>, ConfigError> {
         let options: Options = registry::parse(table)?;
         let (width, shortcut) = (options.width.unwrap_or(width), options.shortcut.unwrap_or(shortcut));
-        at_least_one("width", width)?;
-        if width > 1 << 16 {
-            return Err(ConfigError::new("width", "far too wide to fit in memory"));
-        }
-        activation(&options.activation)?;
         Ok(Box::new(ResNet { name, stages, width: width as usize, shortcut, options }))
     }
 

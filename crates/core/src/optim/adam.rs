@@ -4,20 +4,19 @@
 //!
 //! Kingma & Ba, ICLR 2015; decay coupled as in PyTorch's `Adam`. See `adamw` for the decoupled form.
 
-use super::{At, Form, Optimizer, PARTS, fraction, settle};
+use super::{At, Form, Optimizer, PARTS, settle};
 use crate::ConfigError;
-use crate::registry::{self, Entry, Opt};
-use crate::rules::non_negative;
+use crate::registry::{self, Allowed, Entry, Opt};
 use realign_tensor::ops::vectorize;
 use realign_tensor::{Element, Slice, SliceMut, dispatch};
 use serde::Deserialize;
 use toml::Table;
 
 pub(super) const OPTIONS: &[Opt] = &[
-    Opt { name: "beta1", default: "0.9", meaning: "memory of the mean, 0 <= beta1 < 1" },
-    Opt { name: "beta2", default: "0.999", meaning: "memory of the square, 0 <= beta2 < 1" },
-    Opt { name: "eps", default: "1e-8", meaning: "added to the root, > 0" },
-    Opt { name: "weight_decay", default: "0.0", meaning: "λ >= 0" },
+    Opt { name: "beta1", default: "0.9", meaning: "memory of the mean", allowed: Allowed::BELOW_ONE },
+    Opt { name: "beta2", default: "0.999", meaning: "memory of the square", allowed: Allowed::BELOW_ONE },
+    Opt { name: "eps", default: "1e-8", meaning: "added to the root", allowed: Allowed::POSITIVE },
+    Opt { name: "weight_decay", default: "0.0", meaning: "λ", allowed: Allowed::NON_NEGATIVE },
 ];
 
 pub(super) const ENTRY: Entry<dyn Optimizer> = Entry {
@@ -30,14 +29,7 @@ pub(super) const ENTRY: Entry<dyn Optimizer> = Entry {
 };
 
 pub(super) fn options(table: Table) -> Result<Options, ConfigError> {
-    let o: Options = registry::parse(table)?;
-    fraction("beta1", o.beta1)?;
-    fraction("beta2", o.beta2)?;
-    non_negative("weight_decay", o.weight_decay)?;
-    if !(o.eps > 0.0 && o.eps.is_finite()) {
-        return Err(ConfigError::new("eps", format!("must be above 0, got {}", o.eps)));
-    }
-    Ok(o)
+    registry::parse(table)
 }
 
 /// Settings shared by both forms.
@@ -145,6 +137,7 @@ impl Optimizer for Adam {
     fn form(&self) -> Form {
         Form {
             adaptive: true,
+            eps: self.options.eps,
             decay_apart: self.decoupled,
             weight_decay: self.options.weight_decay,
             ..Form::default()
@@ -180,6 +173,19 @@ impl Optimizer for Adam {
             decay[i] = -eta * o.weight_decay * w[i];
             clipping[i] = -eta * (at.clip - 1.0) * g[i];
             adaptive[i] = eta * used - eta * m / (v.sqrt() + o.eps);
+        }
+    }
+
+    fn gross(&self, at: At, w: &[f64], g: &[f64], memory: [&[f64]; 2], out: &mut [f64]) {
+        let o = &self.options;
+        let (coupled, apart) = if self.decoupled { (0.0, o.weight_decay) } else { (o.weight_decay, 0.0) };
+        let power = i32::try_from(at.step).unwrap_or(i32::MAX);
+        let (mean, square) = (1.0 - o.beta1.powi(power), 1.0 - o.beta2.powi(power));
+        for (i, out) in out.iter_mut().enumerate() {
+            let (used, size) = (at.clip * g[i] + coupled * w[i], at.clip * g[i].abs() + coupled * w[i].abs());
+            let m = (o.beta1 * memory[0][i].abs() + (1.0 - o.beta1) * size) / mean;
+            let v = (o.beta2 * memory[1][i] + (1.0 - o.beta2) * used * used) / square;
+            *out = at.lr * (m / (v.sqrt() + o.eps) + apart * w[i].abs());
         }
     }
 }

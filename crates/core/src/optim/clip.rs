@@ -1,7 +1,7 @@
 //! Clipping of update directions: `G <- G min(1, c/‖G‖)`, the norm over the whole net (`global`) or per layer (`layer`).
 
 use crate::ConfigError;
-use crate::registry::suggest;
+use crate::registry::{Allowed, suggest};
 use toml::Value;
 
 /// Largest norm allowed.
@@ -28,9 +28,8 @@ impl Clip {
         let Value::Table(table) = value else { return Err(wrong(value)) };
         let mut pairs = table.iter();
         let (Some((key, norm)), None) = (pairs.next(), pairs.next()) else { return Err(wrong(value)) };
-        let norm =
-            norm.as_float().or(norm.as_integer().map(|i| i as f64)).filter(|n| *n > 0.0 && n.is_finite());
-        let norm = norm.ok_or_else(|| wrong(value))?;
+        Allowed::POSITIVE.check("", norm).map_err(|_| wrong(value))?;
+        let norm = norm.as_float().or(norm.as_integer().map(|i| i as f64)).unwrap_or(f64::INFINITY);
         match key.as_str() {
             "global" => Ok(Clip::Global(norm)),
             "layer" => Ok(Clip::Layer(norm)),

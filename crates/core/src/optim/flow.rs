@@ -14,17 +14,17 @@ steps as small as the tolerance asks at a kink of an activation, but not smaller
 the solution slides along it for a while (seen in most ReLU runs) and no explicit method can follow it at a tight tolerance. Such steps are made by
 the classical fourth-order method without error control and counted (`rough_steps`); the error there is of order min_step times the jump in the solution,
 and min_step times its square in conserved quantities. The signs of `sign_fa` jump between steps only: a step that takes a weight through zero is cut
-there, found to rounding, and goes on with the new sign ([`crate::rules::Rule::carries_signs`]).
+there, found to rounding, and goes on with the new sign ([`crate::rules::Rule::sign_scale`]).
 */
 
 use super::{At, Clip, Form, Optimizer, PARTS};
 use crate::ConfigError;
 use crate::network::{Network, Op};
-use crate::registry::{self, Entry, Opt};
-use crate::rules::non_negative;
+use crate::registry::{self, Allowed, Entry, Opt};
 use crate::train::{BatchSize, Plan};
 use realign_tensor::{DType, Slice, SliceMut};
 use serde::Deserialize;
+use std::ops::Bound;
 
 pub(super) const ENTRY: Entry<dyn Optimizer> = Entry {
     name: "flow",
@@ -32,36 +32,33 @@ pub(super) const ENTRY: Entry<dyn Optimizer> = Entry {
     formula: "dW/dt = −G(W) − λW",
     citation: "",
     options: &[
-        Opt { name: "t_end", default: "", meaning: "time to integrate to, > 0; compare with eta * steps" },
+        Opt {
+            name: "t_end",
+            default: "",
+            meaning: "time to integrate to; compare with eta * steps",
+            allowed: Allowed::POSITIVE,
+        },
         Opt {
             name: "rtol",
             default: "1e-8",
-            meaning: "error per Runge-Kutta step relative to an entry, > 0",
+            meaning: "error per Runge-Kutta step relative to an entry",
+            allowed: Allowed::POSITIVE,
         },
-        Opt { name: "atol", default: "1e-10", meaning: "error per Runge-Kutta step of small entries, > 0" },
+        Opt {
+            name: "atol",
+            default: "1e-10",
+            meaning: "error per Runge-Kutta step of small entries",
+            allowed: Allowed::POSITIVE,
+        },
         Opt {
             name: "min_step",
             default: "1e-5",
-            meaning: "smallest Runge-Kutta step as a share of t_end, 0 < min_step <= 1",
+            meaning: "smallest Runge-Kutta step as a share of t_end",
+            allowed: Allowed::Real(Bound::Excluded(0.0), Bound::Included(1.0)),
         },
-        Opt { name: "weight_decay", default: "0.0", meaning: "λ >= 0" },
+        Opt { name: "weight_decay", default: "0.0", meaning: "λ", allowed: Allowed::NON_NEGATIVE },
     ],
-    build: |table| {
-        let flow: Flow = registry::parse(table)?;
-        for (key, value) in [("t_end", flow.t_end), ("rtol", flow.rtol), ("atol", flow.atol)] {
-            if !(value > 0.0 && value.is_finite()) {
-                return Err(ConfigError::new(key, format!("must be a number above 0, got {value}")));
-            }
-        }
-        if !(flow.min_step > 0.0 && flow.min_step <= 1.0) {
-            return Err(ConfigError::new(
-                "min_step",
-                format!("must be in 0 < min_step <= 1, got {}", flow.min_step),
-            ));
-        }
-        non_negative("weight_decay", flow.weight_decay)?;
-        Ok(Box::new(flow))
-    },
+    build: |table| Ok(Box::new(registry::parse::<Flow>(table)?)),
 };
 
 /// See the module's formula.
@@ -149,6 +146,10 @@ impl Optimizer for Flow {
     }
 
     fn remainder(&self, _: At, _: &[f64], _: &[f64], _: [&[f64]; 2], _: [&mut [f64]; PARTS.len()]) {
+        unreachable!("a flow has no steps to account for");
+    }
+
+    fn gross(&self, _: At, _: &[f64], _: &[f64], _: [&[f64]; 2], _: &mut [f64]) {
         unreachable!("a flow has no steps to account for");
     }
 }

@@ -48,10 +48,20 @@ pub struct Form {
     pub weight_decay: f64,
     /// Whether every entry has its own rate (Adam).
     pub adaptive: bool,
+    /// What such a rate's denominator has added (eps).
+    pub eps: f64,
     /// Whether the decay is kept out of the memory and the increment handed out (`sgd`, `adamw`) or is part of them (`adam`).
     pub decay_apart: bool,
     /// Set where the flow is integrated instead of stepped.
     pub flow: Option<Flow>,
+}
+
+impl Form {
+    /// How far an error of 1 in G may move a weight. Adaptive scaling divides by its eps, and does so with the product with the learning rate, which has an
+    /// error of its own.
+    pub fn gain(&self, lr: f64) -> f64 {
+        if self.adaptive { (1.0 + lr) / self.eps } else { lr }
+    }
 }
 
 /// Applies update directions. Stateless: its memory is handed in, one buffer per name in [`Optimizer::memory`].
@@ -86,6 +96,9 @@ pub trait Optimizer: Send + Sync {
     /// R entry by entry in f64, from the state before the update: adds to `parts` (all of one length, zero at first) in the
     /// order of [`PARTS`]. Stated from the formula, not from what `update` did, so that books kept with it can fail to close.
     fn remainder(&self, at: At, w: &[f64], g: &[f64], memory: [&[f64]; 2], parts: [&mut [f64]; PARTS.len()]);
+
+    /// How large the terms are that `update` adds up for the increment, entry by entry in f64, before they cancel: what its rounding goes by.
+    fn gross(&self, at: At, w: &[f64], g: &[f64], memory: [&[f64]; 2], out: &mut [f64]);
 }
 
 macro_rules! optimizers {
@@ -117,13 +130,5 @@ fn settle<T: Element>(at: At, memory: &mut [T]) {
             #[inline(always)]
             || memory.iter_mut().for_each(|x| *x = x.normal_or_zero()),
         );
-    }
-}
-
-pub(crate) fn fraction(key: &str, value: f64) -> Result<(), ConfigError> {
-    if (0.0..1.0).contains(&value) {
-        Ok(())
-    } else {
-        Err(ConfigError::new(key, format!("must be in 0 <= {key} < 1, got {value}")))
     }
 }

@@ -1,8 +1,8 @@
 //! Learning-rate schedules: a factor on the base rate as a function of the step (from 0) and the total; all take a linear
 //! `warmup` of so many steps: factor (t+1)/warmup before it ends.
 
-use crate::ConfigError;
-use crate::registry::{self, Entry, Opt};
+use crate::registry::{self, Allowed, Entry, Opt};
+use crate::train::MOST_STEPS;
 use serde::Deserialize;
 
 /// Factor on the base learning rate.
@@ -11,7 +11,12 @@ pub trait Schedule: Send + Sync {
     fn factor(&self, step: u64, total: u64) -> f64;
 }
 
-const WARMUP: Opt = Opt { name: "warmup", default: "0", meaning: "steps of linear warm-up" };
+const WARMUP: Opt = Opt {
+    name: "warmup",
+    default: "0",
+    meaning: "steps of linear warm-up",
+    allowed: Allowed::Size(0, MOST_STEPS as usize),
+};
 
 /// All schedules by name.
 pub static SCHEDULES: &[Entry<dyn Schedule>] = &[
@@ -29,19 +34,21 @@ pub static SCHEDULES: &[Entry<dyn Schedule>] = &[
         formula: "η(t) = η γ^#{milestones passed}",
         citation: "",
         options: &[
-            Opt { name: "gamma", default: "0.1", meaning: "factor at a milestone" },
-            Opt { name: "milestones", default: "[0.5, 0.75]", meaning: "fractions of the training, 0..1" },
+            Opt {
+                name: "gamma",
+                default: "0.1",
+                meaning: "factor at a milestone",
+                allowed: Allowed::POSITIVE,
+            },
+            Opt {
+                name: "milestones",
+                default: "[0.5, 0.75]",
+                meaning: "fractions of the training",
+                allowed: Allowed::List(0, &Allowed::SHARE),
+            },
             WARMUP,
         ],
-        build: |t| {
-            let s = registry::parse::<Step>(t)?;
-            match s.milestones.iter().find(|m| !(0.0..=1.0).contains(*m)) {
-                Some(m) => {
-                    Err(ConfigError::new("milestones", format!("fractions of the training, 0 to 1; got {m}")))
-                }
-                None => Ok(Box::new(s)),
-            }
-        },
+        build: |t| Ok(Box::new(registry::parse::<Step>(t)?)),
     },
     Entry {
         name: "cosine",
@@ -49,7 +56,12 @@ pub static SCHEDULES: &[Entry<dyn Schedule>] = &[
         formula: "η(t) = η (f + (1−f)(1 + cos(π t/T))/2)",
         citation: "",
         options: &[
-            Opt { name: "floor", default: "0.0", meaning: "share of the base rate at the end" },
+            Opt {
+                name: "floor",
+                default: "0.0",
+                meaning: "share of the base rate at the end",
+                allowed: Allowed::SHARE,
+            },
             WARMUP,
         ],
         build: |t| Ok(Box::new(registry::parse::<Cosine>(t)?)),

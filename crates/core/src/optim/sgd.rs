@@ -5,10 +5,9 @@
 //!
 //! Polyak 1964; Nesterov 1983; Sutskever et al. 2013. Without momentum the increment without decay is `-eta clip G` exactly.
 
-use super::{At, Form, Optimizer, PARTS, fraction, settle};
+use super::{At, Form, Optimizer, PARTS, settle};
 use crate::ConfigError;
-use crate::registry::{self, Entry, Opt};
-use crate::rules::non_negative;
+use crate::registry::{self, Allowed, Entry, Opt};
 use realign_tensor::ops::{vectorize, zip_each};
 use realign_tensor::{Element, Slice, SliceMut, dispatch};
 use serde::Deserialize;
@@ -19,16 +18,22 @@ pub(super) const ENTRY: Entry<dyn Optimizer> = Entry {
     formula: "g = G + λW, v ← μv + g, dW = −η v",
     citation: "",
     options: &[
-        Opt { name: "momentum", default: "0.0", meaning: "μ, 0 <= μ < 1" },
-        Opt { name: "nesterov", default: "false", meaning: "look ahead: dW = −η (g + μ v)" },
-        Opt { name: "weight_decay", default: "0.0", meaning: "λ >= 0, coupled" },
+        Opt { name: "momentum", default: "0.0", meaning: "μ", allowed: Allowed::BELOW_ONE },
+        Opt {
+            name: "nesterov",
+            default: "false",
+            meaning: "look ahead: dW = −η (g + μ v)",
+            allowed: Allowed::Flag,
+        },
+        Opt { name: "weight_decay", default: "0.0", meaning: "λ, coupled", allowed: Allowed::NON_NEGATIVE },
     ],
     build: |table| {
         let o: Sgd = registry::parse(table)?;
-        fraction("momentum", o.momentum)?;
-        non_negative("weight_decay", o.weight_decay)?;
         if o.nesterov && o.momentum == 0.0 {
-            return Err(ConfigError::new("nesterov", "needs momentum above 0"));
+            return Err(ConfigError::new(
+                "nesterov",
+                "looks ahead along the momentum: write momentum above 0 too, such as 0.9",
+            ));
         }
         Ok(Box::new(o))
     },
@@ -164,5 +169,19 @@ impl Optimizer for Sgd {
                 momentum[i] = -eta * if self.nesterov { mu * (v + g) } else { v };
             }
         }
+    }
+
+    fn gross(&self, at: At, w: &[f64], g: &[f64], memory: [&[f64]; 2], out: &mut [f64]) {
+        let Sgd { momentum: mu, weight_decay: lambda, nesterov } = *self;
+        vectorize(
+            #[inline(always)]
+            || {
+                for (i, out) in out.iter_mut().enumerate() {
+                    let own = at.clip * g[i].abs() + lambda * w[i].abs();
+                    let kept = if mu > 0.0 { mu * memory[0][i].abs() } else { 0.0 };
+                    *out = at.lr * (own + if nesterov { mu * (own + kept) } else { kept });
+                }
+            },
+        );
     }
 }

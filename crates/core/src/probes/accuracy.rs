@@ -2,8 +2,7 @@
 //! accuracy also on the clean ones (`train_clean`).
 
 use super::{Probe, Rows, View};
-use crate::ConfigError;
-use crate::registry::{self, Entry, Opt, suggest};
+use crate::registry::{self, Allowed, Entry, Opt};
 use serde::Deserialize;
 
 pub(super) const ENTRY: Entry<dyn Probe> = Entry {
@@ -14,18 +13,10 @@ pub(super) const ENTRY: Entry<dyn Probe> = Entry {
     options: &[Opt {
         name: "splits",
         default: "[\"validation\", \"test\"]",
-        meaning: "any of \"train\", \"validation\", \"test\"",
+        meaning: "parts of the data to score",
+        allowed: Allowed::List(1, &Allowed::Word(&KNOWN)),
     }],
-    build: |t| {
-        let probe: Accuracy = registry::parse(t)?;
-        match probe.splits.iter().find(|s| !KNOWN.contains(&s.as_str())) {
-            Some(s) => Err(ConfigError::new("splits", format!("unknown split \"{s}\"{}", suggest(s, &KNOWN)))),
-            None if probe.splits.is_empty() => {
-                Err(ConfigError::new("splits", format!("an empty list measures nothing; known: {}", KNOWN.join(", "))))
-            }
-            None => Ok(Box::new(probe)),
-        }
-    },
+    build: |t| Ok(Box::new(registry::parse::<Accuracy>(t)?)),
 };
 
 const KNOWN: [&str; 3] = ["train", "validation", "test"];

@@ -6,8 +6,7 @@
 //! 2<g,F>/(‖g‖² + ‖F‖²) = 1 − ‖g − F‖²/(‖g‖² + ‖F‖²), the polarisation form: 1 iff F = g. A zero vector has no cosine and is counted.
 
 use super::{PER_UNIT, Probe, Rows, View};
-use crate::ConfigError;
-use crate::registry::{self, Entry, Opt};
+use crate::registry::{self, Allowed, Entry, Opt};
 use crate::train::{Directions, Subject};
 use realign_tensor::{Par, Rng, Tensor, ops};
 use serde::Deserialize;
@@ -23,19 +22,13 @@ pub(super) const ENTRY: Entry<dyn Probe> = Entry {
             name: "examples",
             default: "\"full\"",
             meaning: "\"full\" train split, or the size of a fixed random sample of it",
+            allowed: Allowed::Either(&[Allowed::Word(&["full"]), Allowed::Size(1, i64::MAX as usize)]),
         },
         PER_UNIT,
     ],
     build: |t| {
         let options: Options = registry::parse(t)?;
-        let examples = match &options.examples {
-            Value::String(s) if s == "full" => None,
-            Value::Integer(n) if *n >= 1 => Some(*n as usize),
-            other => {
-                let message = format!("expected \"full\" or an integer of at least 1, got {other}");
-                return Err(ConfigError::new("examples", message));
-            }
-        };
+        let examples = options.examples.as_integer().map(|n| n as usize);
         Ok(Box::new(Decomposition {
             examples,
             per_unit: options.per_unit,

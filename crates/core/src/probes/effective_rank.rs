@@ -12,7 +12,7 @@
 
 use super::{Probe, Rows, View};
 use crate::network::{Errors, Network};
-use crate::registry::{self, Entry, Opt};
+use crate::registry::{self, Allowed, Entry, Opt};
 use realign_tensor::{DType, Tensor, linalg};
 use serde::Deserialize;
 
@@ -25,6 +25,7 @@ pub(super) const ENTRY: Entry<dyn Probe> = Entry {
         name: "reference",
         default: "false",
         meaning: "also those of backpropagation's errors on the same weights and batch",
+        allowed: Allowed::Flag,
     }],
     build: |t| Ok(Box::new(registry::parse::<EffectiveRank>(t)?)),
 };

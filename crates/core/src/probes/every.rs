@@ -1,6 +1,8 @@
 //! Cadences: `"10 steps"`, `"1 epoch"`, `"0.5 epochs"`, `"log"` (1, 2, 5, 10, 20, 50, ...), `"end"`, `"never"`. All but `never` include
 //! step 0 and the end.
 
+use crate::ConfigError;
+use crate::registry::Allowed;
 use std::str::FromStr;
 
 /// When something is due.
@@ -69,6 +71,20 @@ impl FromStr for Every {
             _ => Err(wrong()),
         }
     }
+}
+
+impl Every {
+    /// A cadence, as written in a spec.
+    pub const ALLOWED: Allowed = Allowed::Form(
+        "a cadence in quotes: \"10 steps\", \"1 epoch\", \"log\", \"end\" or \"never\"",
+        |value| {
+            let read = match value.as_str() {
+                Some(text) => text.parse::<Every>().map(drop),
+                None => Err(format!("expected {}, got {value}", Every::ALLOWED)),
+            };
+            read.map_err(|e| ConfigError::new("", e).into())
+        },
+    );
 }
 
 impl std::fmt::Display for Every {

@@ -228,5 +228,9 @@ pub(crate) struct PerUnit {
     pub(crate) per_unit: bool,
 }
 
-pub(crate) const PER_UNIT: registry::Opt =
-    registry::Opt { name: "per_unit", default: "false", meaning: "also one row per unit of every layer" };
+pub(crate) const PER_UNIT: registry::Opt = registry::Opt {
+    name: "per_unit",
+    default: "false",
+    meaning: "also one row per unit of every layer",
+    allowed: registry::Allowed::Flag,
+};

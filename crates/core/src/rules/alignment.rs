@@ -120,7 +120,7 @@ pub fn alignment(net: &Network, rule: &dyn Rule, b: &Feedback, chain: Chain) -> 
         carry_sq,
         budget,
         writer_sq: writer_sq(net, chain.writer),
-        strict: rule.carries_signs(),
+        strict: rule.sign_scale(net, chain.reader).is_some(),
     })
 }
 

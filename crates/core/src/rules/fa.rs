@@ -3,10 +3,11 @@
 //! Lillicrap, Cownden, Tweed & Akerman, Nature Communications 7 (2016). Conserved per hidden unit by the flow:
 //! <W_{l+1}[:,k], B_{l+1}[:,k]> − ½‖W_l[k,:]‖².
 
-use super::{Feedback, FeedbackInit, Potential, Rule, entrywise, sweep_feedback};
+use super::{Feedback, InitCx, Potential, Rule, entrywise, sweep_feedback};
+use crate::ConfigError;
 use crate::network::{Errors, Network, NodeId, Trace};
 use crate::registry::Entry;
-use realign_tensor::{Par, Rng};
+use realign_tensor::Par;
 
 pub(super) const ENTRY: Entry<dyn Rule> = Entry {
     name: "fa",
@@ -25,8 +26,8 @@ impl Rule for Fa {
         "fa"
     }
 
-    fn feedback(&self, net: &Network, init: &FeedbackInit, rng: &Rng) -> Feedback {
-        init.make(net, rng)
+    fn feedback(&self, cx: &InitCx<'_>) -> Result<Feedback, ConfigError> {
+        Ok(cx.drawn())
     }
 
     fn errors(&self, net: &Network, b: &mut Feedback, trace: &Trace, errors: &mut Errors, par: Par) {

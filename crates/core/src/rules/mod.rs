@@ -6,7 +6,7 @@ Adding one is one file here and one word in the registry line.
 */
 
 use crate::ConfigError;
-use crate::init::{Feedback, FeedbackInit};
+use crate::init::{Feedback, FeedbackInit, WeightInit};
 use crate::network::{Errors, Network, NodeId, Trace, sweep};
 use crate::registry::{self, Entry};
 use realign_tensor::{Element, Par, Rng, Slice, SliceMut, Tensor, dispatch, ops};
@@ -26,6 +26,25 @@ macro_rules! rules {
     };
 }
 rules!(bp, fa, sign_fa, adafa, tracking, frozen, shallow);
+
+/// What a rule may make its feedback weights from: the state before the first step.
+pub struct InitCx<'a> {
+    /// The network, W and b drawn.
+    pub net: &'a Network,
+    /// What `init.feedback` asks for.
+    pub feedback: &'a FeedbackInit,
+    /// The laws that W and b were drawn by.
+    pub weight: &'a WeightInit,
+    /// Root of the run's random tree; the branch "feedback" is for B.
+    pub root: &'a Rng,
+}
+
+impl InitCx<'_> {
+    /// B as `init.feedback` asks for it.
+    pub fn drawn(&self) -> Feedback {
+        self.feedback.make(self.net, self.root)
+    }
+}
 
 /// What one optimizer step did to a weight, for rules whose feedback moves.
 pub struct Step<'a> {
@@ -65,8 +84,11 @@ pub trait Rule: Send + Sync {
     }
 
     /// Feedback weights at the start.
-    fn feedback(&self, _net: &Network, _init: &FeedbackInit, _rng: &Rng) -> Feedback {
-        Feedback::none()
+    ///
+    /// # Errors
+    /// If the rule cannot start from what `[init]` asks for; the key is relative to `init.feedback` and may be empty.
+    fn feedback(&self, _cx: &InitCx<'_>) -> Result<Feedback, ConfigError> {
+        Ok(Feedback::none())
     }
 
     /// Sends the signal at the output back. `b` may be used for scratch that follows from W.
@@ -82,10 +104,11 @@ pub trait Rule: Send + Sync {
         matches!(self.plasticity(), Plasticity::Follows { .. })
     }
 
-    /// Whether the error is carried by `M = c sign(W)`, kept as feedback weights: then M jumps where a weight crosses zero, and a flow must be
-    /// told when.
-    fn carries_signs(&self) -> bool {
-        false
+    /// c >= 0 if the error is carried through the weight at this node by `M = c sign(W)`, kept as feedback weights: then M jumps where a weight
+    /// crosses zero, and a flow must be told when. One constant for the whole layer, in all layers that carry an error or in none; a flow
+    /// compares it with the feedback weights at the start and refuses any other rule.
+    fn sign_scale(&self, _net: &Network, _node: NodeId) -> Option<f64> {
+        None
     }
 
     /// The potential whose gradient carries the error through the weight at this node; `None` if there is none.
@@ -126,12 +149,4 @@ pub fn build(table: Table) -> Result<Box<dyn Rule>, ConfigError> {
 /// Sends the error back through B at every layer that carries one: the backward step of every rule with feedback weights.
 fn sweep_feedback(net: &Network, b: &Feedback, trace: &Trace, errors: &mut Errors, par: Par) {
     sweep(net, trace, errors, |node| b.get(node), par);
-}
-
-pub(crate) fn non_negative(key: &str, value: f64) -> Result<(), ConfigError> {
-    if value.is_finite() && value >= 0.0 {
-        Ok(())
-    } else {
-        Err(ConfigError::new(key, format!("must be a number >= 0, got {value}")))
-    }
 }

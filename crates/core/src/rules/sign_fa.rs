@@ -5,11 +5,11 @@
 //! `xiao` as in the code of Xiao et al., √(2/(height width C_out)) of a convolution's filters (their initial standard deviation there) and
 //! 1/√fan_in of a dense layer; or a number.
 
-use super::{Feedback, FeedbackInit, Potential, Rule, entrywise, non_negative, sweep_feedback};
+use super::{Feedback, InitCx, Potential, Rule, entrywise, sweep_feedback};
 use crate::ConfigError;
 use crate::network::{Errors, Network, NodeId, Trace};
-use crate::registry::{Entry, Opt, suggest};
-use realign_tensor::{Par, Rng, Tensor, ops};
+use crate::registry::{Allowed, Entry, Opt};
+use realign_tensor::{Par, Tensor, ops};
 use toml::Value;
 
 pub(super) const ENTRY: Entry<dyn Rule> = Entry {
@@ -17,22 +17,19 @@ pub(super) const ENTRY: Entry<dyn Rule> = Entry {
     summary: "Sign-FA: the error is carried by the signs of the forward weights times a constant.",
     formula: "δ_l = φ'(z_l) ∘ (c sign(W_{l+1})ᵀ δ_{l+1})",
     citation: "@inproceedings{liao2016, author={Liao, Qianli and Leibo, Joel Z. and Poggio, Tomaso}, title={How important is weight symmetry in backpropagation?}, booktitle={AAAI}, year={2016}}",
-    options: &[Opt { name: "scale", default: "\"biotorch\"", meaning: "c: \"biotorch\" √(2/(fan_in+fan_out)); \"xiao\" √(2/(k·k·C_out)) for k x k filters and 1/√fan_in for dense layers; or a number >= 0" }],
+    options: &[Opt {
+        name: "scale",
+        default: "\"biotorch\"",
+        meaning: "c: \"biotorch\" √(2/(fan_in+fan_out)); \"xiao\" √(2/(k·k·C_out)) for k x k filters and 1/√fan_in for dense layers; or a number",
+        allowed: Allowed::Either(&[Allowed::Word(&["biotorch", "xiao"]), Allowed::NON_NEGATIVE]),
+    }],
     build: |table| {
         let scale = match table.get("scale") {
-            None => Scale::Biotorch,
-            Some(Value::String(s)) if s == "biotorch" => Scale::Biotorch,
-            Some(Value::String(s)) if s == "xiao" => Scale::Xiao,
             Some(Value::Float(c)) => Scale::Number(*c),
             Some(Value::Integer(c)) => Scale::Number(*c as f64),
-            Some(Value::String(s)) => {
-                return Err(ConfigError::new("scale", format!("unknown scale \"{s}\"{} or a number", suggest(s, &["biotorch", "xiao"]))));
-            }
-            Some(other) => return Err(ConfigError::new("scale", format!("expected \"biotorch\", \"xiao\" or a number, got {other}"))),
+            Some(Value::String(s)) if s == "xiao" => Scale::Xiao,
+            _ => Scale::Biotorch,
         };
-        if let Scale::Number(c) = scale {
-            non_negative("scale", c)?;
-        }
         Ok(Box::new(SignFa { scale }))
     },
 };
@@ -71,12 +68,12 @@ impl Rule for SignFa {
         "sign_fa"
     }
 
-    fn feedback(&self, net: &Network, _: &FeedbackInit, _: &Rng) -> Feedback {
-        Feedback::per_layer(net, |_, node| {
-            let mut m = net.weight(node).zeros_like();
-            self.refresh(net, node, &mut m, Par::Seq);
+    fn feedback(&self, cx: &InitCx<'_>) -> Result<Feedback, ConfigError> {
+        Ok(Feedback::per_layer(cx.net, |_, node| {
+            let mut m = cx.net.weight(node).zeros_like();
+            self.refresh(cx.net, node, &mut m, Par::Seq);
             m
-        })
+        }))
     }
 
     fn errors(&self, net: &Network, b: &mut Feedback, trace: &Trace, errors: &mut Errors, par: Par) {
@@ -88,8 +85,8 @@ impl Rule for SignFa {
         sweep_feedback(net, b, trace, errors, par);
     }
 
-    fn carries_signs(&self) -> bool {
-        true
+    fn sign_scale(&self, net: &Network, node: NodeId) -> Option<f64> {
+        Some(self.scale(net, node))
     }
 
     fn potential(&self, net: &Network, node: NodeId) -> Option<Box<dyn Potential>> {

@@ -3,11 +3,11 @@
 //! Offered beside `adafa` as the other reading of "adaptive". It equals symmetric alignment (Kunin et al. 2020) with W not updated by
 //! the alignment loss. Under `optimizer.name = "flow"` rho is a rate per unit of time. No conservation law: the plasticity account of the ledger is rho <W, W − B> per step.
 
-use super::{Feedback, FeedbackInit, Plasticity, Potential, Rule, Step, entrywise, sweep_feedback};
+use super::{Feedback, InitCx, Plasticity, Potential, Rule, Step, entrywise, sweep_feedback};
 use crate::ConfigError;
 use crate::network::{Errors, Network, NodeId, Trace};
-use crate::registry::{self, Entry, Opt};
-use realign_tensor::{Par, Rng, ops};
+use crate::registry::{self, Allowed, Entry, Opt};
+use realign_tensor::{Par, ops};
 use serde::Deserialize;
 
 pub(super) const ENTRY: Entry<dyn Rule> = Entry {
@@ -15,14 +15,13 @@ pub(super) const ENTRY: Entry<dyn Rule> = Entry {
     summary: "Tracking: the feedback weights move towards the forward weights at a fixed rate.",
     formula: "δ_l = φ'(z_l) ∘ (B_{l+1}ᵀ δ_{l+1}), dB = ρ (W − B)",
     citation: "@inproceedings{kunin2020, author={Kunin, Daniel and Nayebi, Aran and Sagastuy-Brena, Javier and Ganguli, Surya and Bloom, Jonathan and Yamins, Daniel}, title={Two routes to scalable credit assignment without weight symmetry}, booktitle={ICML}, year={2020}}",
-    options: &[Opt { name: "rho", default: "0.01", meaning: "share of the distance to W covered per step, 0 <= rho <= 1" }],
-    build: |table| {
-        let rule: Tracking = registry::parse(table)?;
-        if !(0.0..=1.0).contains(&rule.rho) {
-            return Err(ConfigError::new("rho", format!("must be in 0 <= rho <= 1, got {}", rule.rho)));
-        }
-        Ok(Box::new(rule))
-    },
+    options: &[Opt {
+        name: "rho",
+        default: "0.01",
+        meaning: "share of the distance to W covered per step",
+        allowed: Allowed::SHARE,
+    }],
+    build: |table| Ok(Box::new(registry::parse::<Tracking>(table)?)),
 };
 
 /// See the module's formula.
@@ -44,8 +43,8 @@ impl Rule for Tracking {
         "tracking"
     }
 
-    fn feedback(&self, net: &Network, init: &FeedbackInit, rng: &Rng) -> Feedback {
-        init.make(net, rng)
+    fn feedback(&self, cx: &InitCx<'_>) -> Result<Feedback, ConfigError> {
+        Ok(cx.drawn())
     }
 
     fn errors(&self, net: &Network, b: &mut Feedback, trace: &Trace, errors: &mut Errors, par: Par) {

@@ -66,19 +66,19 @@ impl Trainer {
     /// Where weights and their signs are in [`Trainer::moving`], if the rule carries the error by signs of the weights.
     fn signs(&self) -> Signs {
         let (mut signs, mut at) = (Signs::default(), 0);
-        for &node in self.net.weighted().iter().filter(|_| self.rule.carries_signs()) {
+        for &node in self.net.weighted() {
             let layer = self.net.layer(node);
-            let (w, b) = (self.net.weight(node).numel(), layer.bias().map_or(0, Tensor::numel));
-            let Some(m) = self.feedback.at(node) else {
-                at += w + b;
-                continue;
-            };
-            let mut c = [0.0];
-            if let Some(potential) = self.rule.potential(&self.net, node) {
-                potential.carry(&[1.0], &[1.0], &mut c);
+            let trained = self.rule.trains(&self.net, node);
+            let own = if trained { self.net.weight(node).numel() } else { 0 };
+            let bias = if trained { layer.bias().map_or(0, Tensor::numel) } else { 0 };
+            let (w, m) = (at..at + own, at + own + bias);
+            at = m + self.feedback.at(node).map_or(0, Tensor::numel);
+            // A weight that is not trained never crosses zero.
+            if let (true, true, Some(c)) =
+                (trained, self.net.carries(node), self.rule.sign_scale(&self.net, node))
+            {
+                signs.0.push(Pair { w, m: m..at, c });
             }
-            signs.0.push(Pair { w: at..at + w, m: at + w + b..at + w + b + m.numel(), c: c[0] });
-            at += w + b + m.numel();
         }
         signs
     }

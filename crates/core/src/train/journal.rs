@@ -8,12 +8,14 @@ R_i what the optimizer says it did beside −eta G. For a layer that reads units
 do not depend on the number of threads. Nothing is judged here: that is `realign_theory::ledger`.
 */
 
+use super::balance::Balance;
 use super::gross;
 use super::watch::Watch;
+use super::widened::Scratch;
 use crate::init::Feedback;
 use crate::layer::batch_norm::Backward;
 use crate::network::{Errors, Network, NodeId, Trace};
-use crate::optim::{At, Optimizer, PARTS};
+use crate::optim::{At, Form, Optimizer, PARTS};
 use crate::rules::{Potential, Rule};
 use crate::streams::{Columns, Normalizer, Stream, normalizing, streams};
 use realign_tensor::{DType, Par, Slice, Tensor, ops};
@@ -33,6 +35,11 @@ pub struct RowSums {
     pub gross: f64,
     /// <W, R_i> + b R_b for each part of the remainder.
     pub parts: [f64; PARTS.len()],
+    /// ‖W‖ ‖W'‖ + |b b'|, to judge rounding by.
+    pub size: f64,
+    /// ‖W‖ times the length of the terms of the step before anything cancels, and the same of the bias: dW, what the optimizer adds up
+    /// ([`Optimizer::gross`]), and eta |G| + Σ |R_i| as far as sums in f64 err by less than training.
+    pub step: f64,
 }
 
 /// Sums over one unit's columns of a weight that carries the error.
@@ -48,8 +55,10 @@ pub struct ColumnSums {
     pub bregman: f64,
     /// <G, M>.
     pub path: f64,
-    /// Σ |M W|: the size of the terms of Phi, to judge rounding by.
+    /// Σ |M| (|W| + |W'|) of the weights before and after: the size of the terms of Phi, to judge rounding by.
     pub size: f64,
+    /// Σ of |M| times the terms of the step, as [`RowSums::step`].
+    pub step: f64,
     /// ‖M‖².
     pub carry: f64,
     /// Sum over examples of ‖delta‖² h[k]²: the size of the terms of `path` before they cancel, less ‖M‖.
@@ -72,6 +81,12 @@ pub struct LayerJournal {
     pub entries: usize,
     /// Examples (times positions) that each sum over the batch has.
     pub terms: usize,
+    /// At least the sum of |delta| over examples, units and positions.
+    pub error: f64,
+    /// At least the sum of |x| over examples and all that the layer reads.
+    pub activity: f64,
+    /// How far a change of 1 in G may move a weight: the learning rate, over eps where the scaling is adaptive.
+    pub gain: f64,
     /// [`ColumnSums::gross`] until the columns are summed.
     pub(super) gross: Vec<f64>,
     node: NodeId,
@@ -96,8 +111,8 @@ pub enum NoLaw {
 pub struct Journal {
     /// By position among the weighted layers.
     pub layers: Vec<LayerJournal>,
-    /// [`crate::layer::Layer::balance`] of the layers that read through statistics, by their position among these; empty where no error came.
-    balances: Vec<Vec<f64>>,
+    /// Of the layers that read through statistics, by their position among these.
+    balances: Vec<Balance>,
     streams: Vec<Stream>,
     scratch: Vec<Scratch>,
     dtype: DType,
@@ -120,7 +135,7 @@ impl Journal {
             .collect();
         let cols = net.weighted().iter().map(|&n| net.weight(n).cols()).max().unwrap_or(0);
         let scratch = (0..threads).map(|_| Scratch::new(cols, net.dtype())).collect();
-        let balances = normalizing(net).map(|_| Vec::new()).collect();
+        let balances = normalizing(net).map(|(node, _)| Balance::of(node)).collect();
         Journal { layers, balances, streams, scratch, dtype: net.dtype() }
     }
 
@@ -140,10 +155,12 @@ impl Journal {
 
     /// The balance of a layer that reads through statistics, for unit `k` of those it reads.
     pub fn balance(&self, reader: &Normalizer, k: usize) -> f64 {
-        let channels = &self.balances[reader.index];
-        // A flattened image has several channels of the layer per unit.
-        let each = channels.len() / reader.units;
-        channels[k * each..(k + 1) * each].iter().sum()
+        self.balances[reader.index].known(reader, k)
+    }
+
+    /// Sum over examples of squares: the size of the terms of that balance before they cancel.
+    pub fn balance_gross(&self, reader: &Normalizer, k: usize) -> f64 {
+        self.balances[reader.index].gross(reader, k)
     }
 
     /// Element type of training.
@@ -153,24 +170,28 @@ impl Journal {
 
     /// Empties the sums, and notes what only the pass before the step knows.
     pub(super) fn open(&mut self, net: &Network, trace: &Trace, errors: &Errors, par: Par) {
-        for ((node, _), balance) in normalizing(net).zip(&mut self.balances) {
-            match errors.delta(net, node) {
-                Some(delta) => net.layer(node).balance(errors.seen(net, trace, node), delta, balance, par),
-                None => balance.clear(),
-            }
+        for balance in &mut self.balances {
+            balance.note(net, trace, errors, par);
         }
         for layer in &mut self.layers {
             layer.rows.fill(RowSums::default());
             layer.blocks.fill(0.0);
-            (layer.touched, layer.lr, layer.terms) = (false, 0.0, 0);
+            (layer.touched, layer.lr, layer.gain, layer.terms) = (false, 0.0, 0.0, 0);
+            (layer.error, layer.activity) = (0.0, 0.0);
         }
-        gross::note(net, trace, errors, &mut self.layers);
+        gross::note(net, trace, errors, &self.balances, &mut self.layers);
     }
 
-    /// Lets the update of `layer` write its sums.
-    pub(super) fn watch<'a>(&'a mut self, layer: usize, lr: f64, feedback: Option<&'a Tensor>) -> Watch<'a> {
+    /// Lets the update of `layer`, made `at` this rate by an optimizer of this form, write its sums.
+    pub(super) fn watch<'a>(
+        &'a mut self,
+        layer: usize,
+        at: At,
+        form: Form,
+        feedback: Option<&'a Tensor>,
+    ) -> Watch<'a> {
         let own = &mut self.layers[layer];
-        (own.touched, own.lr) = (true, lr);
+        (own.touched, own.lr, own.gain) = (true, at.lr, form.gain(at.lr));
         Watch {
             rows: &mut own.rows,
             blocks: &mut own.blocks,
@@ -206,6 +227,8 @@ impl Journal {
             row.moved += (after - b) * (after - b);
             row.path += b * s.g[k];
             row.parts.iter_mut().zip(&s.parts).for_each(|(sum, part)| *sum += b * part[k]);
+            row.size += (b * after).abs();
+            row.step += b.abs() * s.gross[k];
         }
     }
 
@@ -232,6 +255,9 @@ impl LayerJournal {
             inputs: w.cols(),
             entries: w.numel() / units.max(1),
             terms: 0,
+            error: 0.0,
+            activity: 0.0,
+            gain: 0.0,
             gross: Vec::new(),
             node,
             potential,
@@ -284,86 +310,23 @@ impl LayerJournal {
         for (k, row) in self.rows.iter_mut().enumerate() {
             let part = w.slice().part(k * cols..(k + 1) * cols);
             let norm = ops::step_sums(part, part, part)[0] + bias.map_or(0.0, |b| b.at(k) * b.at(k));
-            *row = RowSums { before: norm, after: norm, ..RowSums::default() };
+            *row = RowSums { before: norm, after: norm, size: norm, ..RowSums::default() };
         }
     }
 }
 
-/// Sums taken row by row: before, mid, bregman, path, size, carry and the parts.
-pub(super) const FIELDS: usize = 6 + PARTS.len();
+/// Sums taken row by row: before, mid, bregman, path, size, step, carry and the parts.
+pub(super) const FIELDS: usize = 7 + PARTS.len();
 
 impl ColumnSums {
-    fn add(&mut self, [before, mid, bregman, path, size, carry, parts @ ..]: [f64; FIELDS]) {
+    fn add(&mut self, [before, mid, bregman, path, size, step, carry, parts @ ..]: [f64; FIELDS]) {
         self.before += before;
         self.mid += mid;
         self.bregman += bregman;
         self.path += path;
         self.size += size;
+        self.step += step;
         self.carry += carry;
         self.parts.iter_mut().zip(parts).for_each(|(a, b)| *a += b);
-    }
-}
-
-/// Room for one row in f64.
-pub(super) struct Scratch {
-    pub(super) old: Tensor,
-    pub(super) w: Vec<f64>,
-    pub(super) g: Vec<f64>,
-    pub(super) x: Vec<f64>,
-    pub(super) b: Vec<f64>,
-    pub(super) m: Vec<f64>,
-    pub(super) phi: Vec<f64>,
-    pub(super) term: Vec<f64>,
-    pub(super) units: Vec<f64>,
-    pub(super) memory: [Vec<f64>; 2],
-    pub(super) parts: [Vec<f64>; PARTS.len()],
-    pub(super) active: [bool; PARTS.len()],
-}
-
-impl Scratch {
-    fn new(cols: usize, dtype: DType) -> Scratch {
-        let row = || vec![0.0; cols];
-        Scratch {
-            old: Tensor::zeros([cols], dtype),
-            w: row(),
-            g: row(),
-            x: row(),
-            b: row(),
-            m: row(),
-            phi: row(),
-            term: row(),
-            units: Vec::new(),
-            memory: std::array::from_fn(|_| row()),
-            parts: std::array::from_fn(|_| row()),
-            active: [false; PARTS.len()],
-        }
-    }
-
-    pub(super) fn widen(&mut self, w: Slice<'_>, g: Slice<'_>, memory: [Option<Slice<'_>>; 2]) {
-        self.grow(w.len());
-        ops::widen(w, &mut self.w[..w.len()]);
-        ops::widen(g, &mut self.g[..g.len()]);
-        for (to, from) in self.memory.iter_mut().zip(memory) {
-            if let Some(from) = from {
-                ops::widen(from, &mut to[..from.len()]);
-            }
-        }
-    }
-
-    /// A bias may be longer than any row; grows once.
-    fn grow(&mut self, n: usize) {
-        if self.w.len() < n {
-            *self = Scratch::new(n, self.old.dtype());
-        }
-    }
-
-    /// The parts of the remainder of the `n` entries just widened.
-    pub(super) fn remainder(&mut self, at: At, optimizer: &dyn Optimizer, n: usize) {
-        self.active = optimizer.active(at);
-        self.parts.iter_mut().for_each(|p| p[..n].fill(0.0));
-        let [decay, momentum, adaptive, clipping] = &mut self.parts;
-        let parts = [&mut decay[..n], &mut momentum[..n], &mut adaptive[..n], &mut clipping[..n]];
-        let memory = [&self.memory[0][..n], &self.memory[1][..n]];
-        optimizer.remainder(at, &self.w[..n], &self.g[..n], memory, parts);
     }
 }

@@ -5,6 +5,7 @@ Every step: fetch the batch, forward, signal at the output, the rule's errors, w
 pass over the weights. State at step s means: after s updates. Rows of step s are handed out before the checkpoint of step s.
 */
 
+mod balance;
 mod batch;
 mod directions;
 mod evaluate;
@@ -20,8 +21,10 @@ mod signs;
 mod start;
 mod update;
 mod watch;
+mod widened;
 
 use batch::Batch;
+pub use batch::Drawn;
 pub(crate) use batch::fill_target;
 pub use directions::{Directions, Subject};
 pub use evaluate::{Evaluator, SplitScore};
@@ -29,7 +32,7 @@ pub use finish::Final;
 pub use grads::Grads;
 pub(crate) use grads::in_blocks;
 pub use journal::{ColumnSums, Journal, LayerJournal, NoLaw, RowSums};
-pub use plan::{BatchSize, Length, Plan};
+pub use plan::{BatchSize, Length, MOST_EPOCHS, MOST_STEPS, Plan};
 
 use crate::checkpoint::Checkpoint;
 use crate::init::{Feedback, FeedbackInit, WeightInit};
@@ -182,6 +185,9 @@ impl Trainer {
         }
         let root = Rng::new(seed);
         let feedback = start::start(&mut net, rule.as_ref(), &init, &feedback, &data.train, &root)?;
+        if flow.is_some() {
+            signs::check(&net, rule.as_ref(), &feedback)?;
+        }
         let batch = plan.batch_size(data.train.len());
         let updater = Updater::new(&net, optimizer, lr, schedule, clip, rule.as_ref(), par);
         Ok(Trainer {
@@ -337,11 +343,11 @@ impl Trainer {
         let n = self.data.train.len();
         let range = self.batch.select(step, &self.plan, n, &self.root);
         let indices = &self.batch.order[range];
-        let augment = self.root.child("augment").at(step);
+        let augment = batch::augment(&self.root, step);
         self.data.gather_train(indices, self.trace.input_mut(indices.len()), &augment);
         let target =
             fill_target(&self.data.train.targets, indices, &mut self.batch.labels, &mut self.batch.values);
-        let noise = self.root.child("noise").at(step);
+        let noise = batch::noise(&self.root, step);
         self.net.forward(&mut self.trace, Pass { par: self.par, noise: Some(&noise) });
         let signal = self.errors.signal_mut(&self.net, indices.len());
         let score = loss::evaluate(

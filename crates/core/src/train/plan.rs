@@ -1,7 +1,13 @@
-//! How long a run is and in what batches: steps per epoch = ceil(n / batch), the last batch of an epoch may be smaller.
+//! How long a run is and in what batches: steps per epoch = ceil(n / batch). The last batch of an epoch may be smaller: it is kept, and its mean is
+//! over the examples that it has.
 
 use super::Every;
 use crate::ConfigError;
+
+/// Most passes over the train split, and most updates, of a run: the products of larger numbers would overflow.
+pub const MOST_EPOCHS: u64 = 1_000_000_000;
+/// See [`MOST_EPOCHS`].
+pub const MOST_STEPS: u64 = 1_000_000_000_000_000;
 
 /// Length of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

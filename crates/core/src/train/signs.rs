@@ -5,7 +5,55 @@ The integrator sees a smooth field instead: M is held as it is, a step that take
 way lies in one long vector ([`super::flow`]), weights and M as two ranges of equal length.
 */
 
+use crate::ConfigError;
+use crate::init::Feedback;
+use crate::network::{Network, NodeId};
+use crate::rules::Rule;
 use std::ops::Range;
+
+/// Refuses a rule whose feedback weights are not what its [`Rule::sign_scale`] says: the flow would integrate another rule.
+///
+/// # Errors
+/// At `rule.name`, with the layer and the entry.
+pub(super) fn check(net: &Network, rule: &dyn Rule, feedback: &Feedback) -> Result<(), ConfigError> {
+    let carrying: Vec<(usize, NodeId)> =
+        net.weighted().iter().copied().enumerate().filter(|(_, node)| net.carries(*node)).collect();
+    let signed = carrying.iter().filter(|(_, node)| rule.sign_scale(net, *node).is_some()).count();
+    let fail = |what: String| {
+        let message = format!(
+            "\"{}\" cannot be integrated as a flow: {what}; use optimizer.name = \"sgd\"",
+            rule.name()
+        );
+        Err(ConfigError::new("rule.name", message))
+    };
+    if signed > 0 && signed < carrying.len() {
+        return fail(format!(
+            "{signed} of {} layers carry the error by c sign(W), the others do not",
+            carrying.len()
+        ));
+    }
+    for (layer, node) in carrying {
+        let Some(c) = rule.sign_scale(net, node) else { continue };
+        if !(c.is_finite() && c >= 0.0) {
+            return fail(format!("c of layer {layer} is {c}, not a number of at least 0"));
+        }
+        let Some(m) = feedback.at(node).filter(|m| m.numel() == net.weight(node).numel()) else {
+            return fail(format!(
+                "layer {layer} carries the error by c sign(W) but keeps no M in the shape of W"
+            ));
+        };
+        let w = net.weight(node);
+        let sign = |w: f64| if w == 0.0 { 0.0 } else { w.signum() };
+        if let Some(i) = (0..w.numel()).find(|&i| m.at(i) != c * sign(w.at(i))) {
+            return fail(format!(
+                "entry {i} of M in layer {layer} is {:e}, not c sign(W) = {:e}; c must be one constant per layer",
+                m.at(i),
+                c * sign(w.at(i))
+            ));
+        }
+    }
+    Ok(())
+}
 
 /// One weight and the matrix of its signs in the vector of all that moves.
 pub(super) struct Pair {

@@ -10,7 +10,7 @@ at scale 1, so that these start from the same W.
 use crate::ConfigError;
 use crate::init::{Feedback, FeedbackInit, WeightInit};
 use crate::network::{Network, NodeId};
-use crate::rules::{Alignment, Rule, alignment, chains, writer_sq};
+use crate::rules::{Alignment, InitCx, Rule, alignment, chains, writer_sq};
 use crate::streams::Columns;
 use realign_data::Dataset;
 use realign_tensor::{Rng, Tensor};
@@ -26,22 +26,25 @@ pub(super) fn start(
 ) -> Result<Feedback, ConfigError> {
     init.apply(net, root);
     init.place(net, data)?;
+    let make = |net: &Network| {
+        let cx = InitCx { net, feedback, weight: init, root };
+        rule.feedback(&cx).map_err(|e| e.under("init.feedback"))
+    };
     if let FeedbackInit::Aligned { margin, .. } = feedback {
-        align(net, rule, feedback, *margin, root)?;
+        align(net, rule, &make, *margin)?;
     }
-    Ok(rule.feedback(net, feedback, root))
+    make(net)
 }
 
 fn align(
     net: &mut Network,
     rule: &dyn Rule,
-    feedback: &FeedbackInit,
+    feedback: &dyn Fn(&Network) -> Result<Feedback, ConfigError>,
     margin: f64,
-    root: &Rng,
 ) -> Result<(), ConfigError> {
     for chain in chains(net).into_iter().rev() {
         let mut columns = squared_columns(net.weight(chain.reader), net.weight(chain.writer).rows());
-        let b = rule.feedback(net, feedback, root);
+        let b = feedback(net)?;
         if let Some(a) = alignment(net, rule, &b, chain) {
             cap(&a, &mut columns)?;
         }

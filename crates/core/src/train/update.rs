@@ -161,7 +161,7 @@ impl Updater {
                 }
                 _ => (Along::Nothing, feedback.at(node)),
             };
-            let watch = journal.as_mut().map(|j| j.watch(i, at.lr, read));
+            let watch = journal.as_mut().map(|j| j.watch(i, at, self.optimizer.form(), read));
             job.run(rows, weight.slice_mut(), memory, along, watch, &mut self.scratch);
             *net.layer_mut(node).params_mut().0.expect("weighted node") = weight;
         }

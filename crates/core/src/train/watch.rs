@@ -1,6 +1,7 @@
 //! The watched update: one row's step with the sums of [`super::Journal`] taken around it, while the row is in the cache.
 
-use super::journal::{FIELDS, RowSums, Scratch};
+use super::journal::{FIELDS, RowSums};
+use super::widened::Scratch;
 use crate::optim::{At, Optimizer, PARTS};
 use crate::rules::Potential;
 use crate::streams::Columns;
@@ -65,7 +66,11 @@ impl<'a> Watch<'a> {
         if let Some(sums) = self.rows.get_mut(own) {
             sums.add(ops::step_sums(s.old.slice().part(0..cols), w.as_ref(), step.grad));
             for i in (0..PARTS.len()).filter(|&i| detailed && s.active[i]) {
-                sums.parts[i] += dot(&s.w[..cols], &s.parts[i][..cols]);
+                sums.parts[i] += products(&s.w[..cols], &s.parts[i][..cols])[3];
+            }
+            if detailed {
+                let [w, terms, ..] = products(&s.w[..cols], &s.gross[..cols]);
+                sums.step += w.sqrt() * terms.sqrt();
             }
         }
         if let Some(potential) = self.potential {
@@ -90,11 +95,14 @@ impl RowSums {
         self.after += after;
         self.moved += moved;
         self.path += path;
+        self.size += before.sqrt() * after.sqrt();
+        self.step += before.sqrt() * moved.sqrt();
     }
 }
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    ops::step_sums(Slice::F64(a), Slice::F64(a), Slice::F64(b))[3]
+/// ‖a‖², ‖b‖², ‖b − a‖² and <a, b>.
+fn products(a: &[f64], b: &[f64]) -> [f64; 4] {
+    ops::step_sums(Slice::F64(a), Slice::F64(b), Slice::F64(b))
 }
 
 /// Adds a row to the sums of the units it reads, one of `runs` per field, by `spread`.
@@ -105,9 +113,9 @@ fn columns<'a>(
     mut runs: impl Iterator<Item = &'a mut [f64]>,
     spread: impl Fn(&[f64], &mut [f64]),
 ) {
-    let Scratch { w, g, x, b, m, phi, term, parts, active, .. } = s;
+    let Scratch { w, g, x, b, m, phi, term, parts, gross, active, .. } = s;
     let (w, g, x, b) = (&w[..cols], &g[..cols], &x[..cols], &b[..cols]);
-    let (m, phi, term) = (&mut m[..cols], &mut phi[..cols], &mut term[..cols]);
+    let (m, phi, term, gross) = (&mut m[..cols], &mut phi[..cols], &mut term[..cols], &gross[..cols]);
     let mut add = |values: &[f64]| spread(values, runs.next().expect("one run per field"));
     potential.carry(w, b, m);
     potential.phi(w, b, w, phi);
@@ -126,7 +134,12 @@ fn columns<'a>(
     add(term);
     ops::vectorize(
         #[inline(always)]
-        || (0..cols).for_each(|i| term[i] = (m[i] * w[i]).abs()),
+        || (0..cols).for_each(|i| term[i] = m[i].abs() * (w[i].abs() + x[i].abs())),
+    );
+    add(term);
+    ops::vectorize(
+        #[inline(always)]
+        || (0..cols).for_each(|i| term[i] = m[i].abs() * gross[i]),
     );
     add(term);
     ops::vectorize(

@@ -151,7 +151,7 @@ pub struct Seen {
 pub fn look(case: &Images, net: &Network, x: &Tensor, labels: &[u32], training: bool) -> Seen {
     let rule = rules::build(table(&case.rule)).unwrap();
     let root = Rng::new(case.seed);
-    let mut feedback = rule.feedback(net, &FeedbackInit::parse(table(&case.feedback)).unwrap(), &root);
+    let mut feedback = super::drawn(rule.as_ref(), net, &case.feedback, &root);
     let (mut trace, mut errors) = (Trace::new(net, x.rows()), Errors::new(net, x.rows()));
     trace.input_mut(x.rows()).copy_from(x);
     let noise = root.child("noise");

@@ -184,6 +184,12 @@ pub fn batch_loss(net: &Network, loss: &dyn loss::Loss, x: &Tensor, labels: &[u3
         / x.rows() as f64
 }
 
+/// The feedback weights of a rule on a network whose weights are drawn.
+pub fn drawn(rule: &dyn rules::Rule, net: &Network, feedback: &str, root: &Rng) -> realign::init::Feedback {
+    let (feedback, weight) = (FeedbackInit::parse(table(feedback)).unwrap(), WeightInit::default());
+    rule.feedback(&rules::InitCx { net, feedback: &feedback, weight: &weight, root }).unwrap()
+}
+
 /// Forward, signal and errors of a rule's text on fixed examples.
 pub fn errors_of(
     case: &Case,
@@ -193,7 +199,7 @@ pub fn errors_of(
 ) -> (Trace, Errors, realign::init::Feedback) {
     let rule = rules::build(table(&case.rule)).unwrap();
     let root = Rng::new(case.seed);
-    let mut feedback = rule.feedback(net, &FeedbackInit::parse(table(&case.feedback)).unwrap(), &root);
+    let mut feedback = drawn(rule.as_ref(), net, &case.feedback, &root);
     let (mut trace, mut errors) = (Trace::new(net, x.rows()), Errors::new(net, x.rows()));
     trace.input_mut(x.rows()).copy_from(x);
     net.forward(&mut trace, realign::layer::Pass { par: Par::Seq, noise: None });

@@ -1,8 +1,8 @@
 //! One file from the first mirror that has it.
 
 use super::{State, fingerprint};
-use crate::DataError;
 use crate::registry::RemoteFile;
+use crate::{DataError, files};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -179,6 +179,10 @@ struct Part {
 impl Part {
     fn open(path: PathBuf) -> Result<Part, DataError> {
         let wrap = |e| DataError::io(&path, e);
+        if path.exists() {
+            // Only to refuse what is no regular file.
+            drop(files::open(&path)?);
+        }
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)

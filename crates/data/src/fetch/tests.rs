@@ -273,7 +273,7 @@ fn two_downloads_of_one_file_do_not_mix() {
     let folder = tempfile::tempdir().unwrap();
     let part = folder.path().join("mnist/train-images-idx3-ubyte.gz.part");
     std::fs::create_dir_all(part.parent().unwrap()).unwrap();
-    let other = File::create(&part).unwrap();
+    let other = std::fs::File::create(&part).unwrap();
     other.lock().unwrap();
     let error = fetch("mnist", folder.path(), Some(&[]), &mut |_| {}).unwrap_err().to_string();
     assert!(error.contains("another process is downloading"), "{error}");

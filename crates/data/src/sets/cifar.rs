@@ -2,19 +2,18 @@
 The CIFAR binary version (Krizhevsky, "Learning multiple layers of features from tiny images", 2009): records without a
 header, one or two label bytes, then 1024 red, 1024 green and 1024 blue bytes, row by row.
 
-Read plain or gzipped, or straight from the official `.tar.gz`, or from the Python version that torchvision unpacks
-([`super::pickle`]). Cuts to some of the classes, labels unchanged, are read like whole sets; the classes that are there
+Read plain or gzipped, or straight from the official `.tar.gz`, or from the Python version, packed as published or unpacked as
+by torchvision ([`super::pickle`]). Cuts to some of the classes, labels unchanged, are read like whole sets; the classes that are there
 are those of the train examples. Normalisation constants are computed from the train examples that are there; a whole set
 gives the published ones. A file cut off exactly between two records cannot be told from a smaller set.
 */
 
 use crate::dataset::channel_constants;
 use crate::registry::{Raw, Request};
-use crate::{DataError, Dataset, Features, Source, SourceFile, Targets, archive, dirs};
+use crate::{DataError, Dataset, Features, Source, SourceFile, Targets, archive, dirs, files};
 use flate2::bufread::GzDecoder;
 use realign_tensor::Shape;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::path::Path;
 
@@ -48,9 +47,14 @@ pub(super) struct Labels {
     pub(super) names: &'static [&'static str],
 }
 
-/// Layouts of a download: the archive, the files of the binary version, the files of the Python version.
+/// Layouts of a download: the archive of the binary version, its files, the archive of the Python version; all others are files
+/// of the Python version.
 const ARCHIVE: usize = 0;
 const BINARY: usize = 1;
+const PYTHON_ARCHIVE: usize = 2;
+
+/// No file of the Python version is larger than this.
+const PICKLE: u64 = 1 << 28;
 
 /// Reads the data set with these labels.
 pub(super) fn build(request: &Request<'_>, format: &Format, labels: &Labels) -> Result<Raw, DataError> {
@@ -58,8 +62,8 @@ pub(super) fn build(request: &Request<'_>, format: &Format, labels: &Labels) -> 
     let download = request.entry.download.as_ref().expect("CIFAR has files");
     let found = dirs::find(request.entry, download, request.dirs)?;
     let sources = found.paths.iter().map(|p| SourceFile::of(p)).collect::<Result<_, _>>()?;
-    let (train, test) = if found.layout == ARCHIVE {
-        from_archive(&found.paths[0], format, labels.which)?
+    let (train, test) = if [ARCHIVE, PYTHON_ARCHIVE].contains(&found.layout) {
+        from_archive(&found.paths[0], format, labels.which, found.layout == PYTHON_ARCHIVE)?
     } else {
         let read = |path: &Path| match found.layout {
             BINARY => from_file(path, format, labels.which),
@@ -102,22 +106,31 @@ fn joined(parts: Vec<Part>) -> Part {
 }
 
 /// Train and test records of the official archive, in whatever order and folder it has them.
-fn from_archive(path: &Path, format: &Format, which: usize) -> Result<(Part, Part), DataError> {
+fn from_archive(path: &Path, format: &Format, which: usize, python: bool) -> Result<(Part, Part), DataError> {
+    // "data_batch_1.bin.gz" of the list is "data_batch_1.bin" or "data_batch_1" in the archive.
+    let packed = |n: &&'static str| {
+        let n = n.trim_end_matches(".gz");
+        if python { n.trim_end_matches(".bin") } else { n }
+    };
     let mut parts: BTreeMap<String, Part> = BTreeMap::new();
     archive::walk(path, &mut |inside, input| {
         let file = inside.rsplit('/').next().unwrap_or(inside);
-        if format.train.iter().chain(format.test).any(|n| n.trim_end_matches(".gz") == file) {
-            let part = records(input, format, which)
-                .map_err(|message| DataError::format(path, format!("{inside}: {message}")))?;
+        if format.train.iter().chain(format.test).any(|n| packed(n) == file) {
+            let part = if python {
+                super::pickle::parse(&archive::content(path, inside, input, PICKLE)?, format, which)
+            } else {
+                records(input, format, which)
+            };
+            let part = part.map_err(|message| DataError::format(path, format!("{inside}: {message}")))?;
             if parts.insert(file.to_owned(), part).is_some() {
                 return Err(DataError::format(path, format!("{inside}: a second {file} in this archive")));
             }
         }
         Ok(())
     })?;
-    let mut take = |names: &[&str]| {
-        let part = |n: &&str| {
-            let n = n.trim_end_matches(".gz");
+    let mut take = |names: &[&'static str]| {
+        let part = |n: &&'static str| {
+            let n = packed(n);
             parts.remove(n).ok_or_else(|| DataError::format(path, format!("no file {n} in this archive")))
         };
         names.iter().map(part).collect::<Result<Vec<_>, _>>().map(joined)
@@ -127,7 +140,7 @@ fn from_archive(path: &Path, format: &Format, which: usize) -> Result<(Part, Par
 
 fn from_file(path: &Path, format: &Format, which: usize) -> Result<Part, DataError> {
     let wrap = |e| DataError::io(path, e);
-    let mut file = BufReader::with_capacity(1 << 16, File::open(path).map_err(wrap)?);
+    let mut file = BufReader::with_capacity(1 << 16, files::open(path)?);
     let packed = file.fill_buf().map_err(wrap)?.starts_with(&[0x1F, 0x8B]);
     let part = if packed {
         let mut content = GzDecoder::new(&mut file);

@@ -51,7 +51,11 @@ const DOWNLOAD: Download = Download {
         sha256: "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
         unpacked_sha256: "",
     }],
-    layouts: &[&["train.bin.gz", "test.bin.gz"], &["cifar-100-python/train", "cifar-100-python/test"]],
+    layouts: &[
+        &["train.bin.gz", "test.bin.gz"],
+        &["cifar-100-python.tar.gz"],
+        &["cifar-100-python/train", "cifar-100-python/test"],
+    ],
 };
 
 const FINE: &[&str] = &[

@@ -40,7 +40,7 @@ pub(crate) const ENTRY: Entry = Entry {
 
 const DOWNLOAD: Download = Download {
     folder: "fashion-mnist",
-    folders: &["fashion-mnist", "fashion_mnist", "FashionMNIST/raw", ""],
+    folders: &["fashion-mnist", "fashion_mnist", "FashionMNIST/raw", "FashionMNIST", "raw", ""],
     mirrors: &[
         "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
         "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",

@@ -50,7 +50,7 @@ pub(crate) const ENTRY: Entry = Entry {
             default: "2.0",
             meaning: "noise standard deviations from a class centre to the boundary; \
                       when orthogonal, the smallest size of a class's coordinates",
-            allowed: Allowed::Real(0.0, 1e6),
+            allowed: Allowed::between(0.0, 1e6),
         },
         OptionDoc {
             name: "orthogonal",

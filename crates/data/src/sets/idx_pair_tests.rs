@@ -45,6 +45,35 @@ fn all_known_folders_are_read() {
     }
 }
 
+/// The name inside the official gzip files, and a folder of the file's name as Kaggle unpacks them; the rest as published.
+#[test]
+fn names_that_unpacking_makes_are_read() {
+    for name in ["train-images.idx3-ubyte", "train-images-idx3-ubyte/train-images-idx3-ubyte"] {
+        let dir = tempfile::tempdir().unwrap();
+        write_mnist(dir.path(), 3, &[5, 0, 7]);
+        let (from, to) = (dir.path().join("train-images-idx3-ubyte"), dir.path().join(name));
+        std::fs::rename(&from, dir.path().join("moved")).unwrap();
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::rename(dir.path().join("moved"), to).unwrap();
+        std::fs::rename(dir.path().join("t10k-labels-idx1-ubyte"), dir.path().join("t10k-labels.idx1-ubyte"))
+            .unwrap();
+        assert_eq!(load_from(dir.path(), "mnist").unwrap().train.labels().unwrap(), [5, 0, 7]);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_place_of_a_file_is_named() {
+    use crate::files::tests::{in_time, pipe};
+    let dir = tempfile::tempdir().unwrap();
+    write_mnist(dir.path(), 3, &[5, 0, 7]);
+    std::fs::remove_file(dir.path().join("train-labels-idx1-ubyte")).unwrap();
+    pipe(&dir.path().join("train-labels-idx1-ubyte"));
+    let path = dir.path().to_path_buf();
+    let text = in_time(move || load_from(&path, "mnist").unwrap_err().to_string());
+    assert!(text.contains("train-labels-idx1-ubyte: a named pipe, not a regular file"), "{text}");
+}
+
 #[test]
 fn damaged_pairs_are_named() {
     let error = |n: u32, labels: &[u8]| {

@@ -32,7 +32,7 @@ pub(crate) const ENTRY: Entry = Entry {
 
 const DOWNLOAD: Download = Download {
     folder: "mnist",
-    folders: &["mnist", "MNIST/raw", ""],
+    folders: &["mnist", "MNIST/raw", "MNIST", "raw", ""],
     mirrors: &[
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
         "https://storage.googleapis.com/cvdf-datasets/mnist/",

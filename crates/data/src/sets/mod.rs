@@ -3,6 +3,7 @@
 mod album;
 mod cifar;
 mod idx_pair;
+mod layout;
 mod pickle;
 
 /// A data set is a module here with an `ENTRY`.

@@ -8,19 +8,21 @@ numpy are made of, and the two names numpy asks for; anything else is an error.
 */
 
 use super::cifar::{Format, IMAGE, Part, check_labels};
-use crate::DataError;
+use crate::{DataError, files};
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Reads one file of the Python version.
 pub(super) fn read(path: &Path, format: &Format, which: usize) -> Result<Part, DataError> {
-    let bytes = std::fs::read(path).map_err(|e| DataError::io(path, e))?;
-    let wrong = |message: String| DataError::format(path, message);
+    parse(&files::read(path)?, format, which).map_err(|message| DataError::format(path, message))
+}
+
+/// The content of one file of the Python version.
+pub(super) fn parse(bytes: &[u8], format: &Format, which: usize) -> Result<Part, String> {
     let mut machine =
-        Machine { input: &bytes, at: 0, stack: Vec::new(), marks: Vec::new(), memo: BTreeMap::new() };
-    let value =
-        machine.run().map_err(|e| wrong(format!("not a pickle of CIFAR: byte {}: {e}", machine.at)))?;
-    part(value, format, which).map_err(|e| wrong(format!("not a file of CIFAR: {e}")))
+        Machine { input: bytes, at: 0, stack: Vec::new(), marks: Vec::new(), memo: BTreeMap::new() };
+    let value = machine.run().map_err(|e| format!("not a pickle of CIFAR: byte {}: {e}", machine.at))?;
+    part(value, format, which).map_err(|e| format!("not a file of CIFAR: {e}"))
 }
 
 fn part(value: Value<'_>, format: &Format, which: usize) -> Result<Part, String> {

@@ -1,5 +1,6 @@
 use super::super::cifar::{Format, IMAGE};
 use super::*;
+use crate::archive::tests::{gz, tar_of};
 use crate::{DataConfig, Dirs, Features, load};
 
 const CIFAR100: Format = Format {
@@ -117,18 +118,31 @@ fn calls_are_refused() {
     assert!(text.contains("refused to call os.system"), "{text}");
 }
 
+/// The folder that torchvision unpacks, and the archive that it downloads.
 #[test]
-fn a_torchvision_folder_is_found() {
-    let dir = tempfile::tempdir().unwrap();
-    let folder = dir.path().join("cifar-100-python");
-    std::fs::create_dir_all(&folder).unwrap();
+fn the_forms_of_torchvision_are_found() {
     let array = |n: u16| array(n, 3072, b"u1", &pixels(usize::from(n)));
-    std::fs::write(folder.join("train"), file(&[3, 5], &[0, 1], &array(2))).unwrap();
-    std::fs::write(folder.join("test"), file(&[5], &[1], &array(1))).unwrap();
-    let dirs = Dirs { data_dir: Some(dir.path().to_path_buf()) };
-    let bundle = load(&DataConfig::new("cifar100").unwrap(), 0, &dirs).unwrap();
-    assert_eq!(bundle.train.labels().unwrap(), [0, 1]);
-    assert_eq!(bundle.class_names, ["bear", "bed"]);
-    let Features::U8 { pixels: found, .. } = &bundle.train.features else { panic!("images") };
-    assert_eq!(*found, pixels(2));
+    let (train, test) = (file(&[3, 5], &[0, 1], &array(2)), file(&[5], &[1], &array(1)));
+    for packed in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        if packed {
+            let entries: &[(&str, &[u8])] = &[
+                ("cifar-100-python/meta", b"x"),
+                ("cifar-100-python/test", &test),
+                ("cifar-100-python/train", &train),
+            ];
+            std::fs::write(dir.path().join("cifar-100-python.tar.gz"), gz(&tar_of(entries))).unwrap();
+        } else {
+            let folder = dir.path().join("cifar-100-python");
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join("train"), &train).unwrap();
+            std::fs::write(folder.join("test"), &test).unwrap();
+        }
+        let dirs = Dirs { data_dir: Some(dir.path().to_path_buf()) };
+        let bundle = load(&DataConfig::new("cifar100").unwrap(), 0, &dirs).unwrap();
+        assert_eq!(bundle.train.labels().unwrap(), [0, 1]);
+        assert_eq!(bundle.class_names, ["bear", "bed"]);
+        let Features::U8 { pixels: found, .. } = &bundle.train.features else { panic!("images") };
+        assert_eq!(*found, pixels(2));
+    }
 }

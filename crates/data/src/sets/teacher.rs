@@ -55,7 +55,7 @@ pub(crate) const ENTRY: Entry = Entry {
             name: "noise",
             default: "0.0",
             meaning: "standard deviation of the Gaussian noise on train targets",
-            allowed: Allowed::Real(0.0, 1e6),
+            allowed: Allowed::between(0.0, 1e6),
         },
         size("train_size", "1000", "number of train examples", MANY),
         size("test_size", "1000", "number of test examples", MANY),

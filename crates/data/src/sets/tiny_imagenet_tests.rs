@@ -91,7 +91,7 @@ fn what_is_wrong_is_named() {
     let text = error(|f| at(f, "n02_1.JPEG").truncate(180));
     assert!(text.contains("tiny-imagenet-200.zip: tiny-imagenet-200/train/n02/images/n02_1.JPEG: damaged JPEG"), "{text}");
     let text = error(|f| *at(f, "val_9.JPEG") = b"GIF89a".to_vec());
-    assert!(text.contains("val/images/val_9.JPEG: neither a JPEG nor a PNG"), "{text}");
+    assert!(text.contains("val/images/val_9.JPEG: a GIF, neither a JPEG nor a PNG"), "{text}");
     let text = error(|f| *at(f, "n07_2.JPEG") = plain_jpeg(56, &[1]));
     assert!(text.contains("train/n07/images/n07_2.JPEG: an image of 56x56, expected 64x64"), "{text}");
     let text = error(|f| without(f, "train/n07/images"));
@@ -108,6 +108,71 @@ fn what_is_wrong_is_named() {
     assert!(text.contains("has 2 lines, but there are 1 validation images"), "{text}");
     let text = error(|f| f.push(("../../evil.JPEG".into(), vec![])));
     assert!(text.contains("refused: entry \"../../evil.JPEG\" leaves the archive's folder"), "{text}");
+}
+
+/// The same images with the validation images in folders of their classes, with or without the list, and without the folders
+/// "images": the forms that scripts leave behind.
+#[test]
+fn images_sorted_into_their_classes_are_the_same_data() {
+    let expected = decode_zip(&files()).unwrap();
+    let moved = |f: &mut Files, from: &str, to: &str| {
+        f.iter_mut().for_each(|(n, _)| *n = n.replace(from, to));
+    };
+    for images in ["/images", ""] {
+        for list in [true, false] {
+            let mut files = files();
+            moved(&mut files, "val/images/val_10", &format!("val/n02{images}/val_10"));
+            moved(&mut files, "val/images/val_9", &format!("val/n07{images}/val_9"));
+            moved(&mut files, "n07/images", &format!("n07{images}"));
+            moved(&mut files, "n02/images", &format!("n02{images}"));
+            if !list {
+                without(&mut files, "val_annotations.txt");
+            }
+            let found = decode_zip(&files).unwrap();
+            assert_eq!(found, Decoded { source: found.source.clone(), ..expected.clone() }, "{images} {list}");
+        }
+    }
+}
+
+#[test]
+fn images_of_a_second_set_are_never_joined() {
+    let jpeg = || plain_jpeg(64, &[1]);
+    let add = |name: &str, bytes: Vec<u8>| {
+        let name = format!("tiny-imagenet-200/{name}");
+        error(move |f| f.push((name.clone(), bytes.clone())))
+    };
+    let text = add("backup/train/n02/images/n02_7.JPEG", jpeg());
+    assert!(text.contains("backup/train/n02/images/n02_7.JPEG: an image of a second set"), "{text}");
+    let text = add("backup/wnids.txt", b"n02\n".to_vec());
+    assert!(text.contains("wnids.txt: one wnids.txt is expected"), "{text}");
+    let text = add("train/n02/n02_1.JPEG", jpeg());
+    assert!(text.contains("n02_1.JPEG is there twice"), "{text}");
+    let text = add("val/n07/val_9.JPEG", jpeg());
+    assert!(text.contains("val_9.JPEG is there twice"), "{text}");
+    let text = add("val/n02/val_9.JPEG", jpeg());
+    assert!(text.contains("val/n02/val_9.JPEG: val_annotations.txt has another class"), "{text}");
+    let text = add("more/n02_7.JPEG", jpeg());
+    assert!(text.contains("more/n02_7.JPEG: an image in no class"), "{text}");
+    let text = add("train/n02/images/n02_7.webp", b"RIFF".to_vec());
+    assert!(text.contains("n02_7.webp: a picture of a kind that this data set does not have"), "{text}");
+    let text = error(|f| without(f, "val_annotations.txt"));
+    assert!(text.contains("no val_annotations.txt in it, which would say its class"), "{text}");
+}
+
+/// `--data-dir` may be the folder that holds the set or the set itself, under whatever name.
+#[test]
+fn the_folder_itself_may_be_named() {
+    for at in ["tiny-imagenet-200", "tiny-imagenet", ""] {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, bytes) in files() {
+            let path = dir.path().join(at).join(name.strip_prefix("tiny-imagenet-200/").unwrap());
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
+        }
+        let dirs = crate::Dirs { data_dir: Some(dir.path().to_path_buf()) };
+        let bundle = crate::load(&crate::DataConfig::new("tiny_imagenet").unwrap(), 0, &dirs).unwrap();
+        assert_eq!(bundle.train.labels().unwrap(), [0, 0, 1, 1], "{at}");
+    }
 }
 
 /// The cut of 20 classes: counts and constants as its README has them, which come from another decoder. Ours rounds
@@ -128,7 +193,7 @@ fn the_real_cut_is_what_its_description_says() {
     };
     assert!(count(&decoded.train, 500) && count(decoded.test.as_ref().unwrap(), 50));
     // Those with one channel; a few more are grey, but written in colour.
-    let grey = album::read(&path, &want).unwrap().pictures.iter().filter(|(_, p)| p.channels == 1).count();
+    let grey = album::read(&path, &|inside| want(inside, &RefCell::new(None))).unwrap().pictures.iter().filter(|(_, p)| p.channels == 1).count();
     assert_eq!(grey, 237 + 24);
     let raw = decoded.into_raw("tiny_imagenet");
     let Features::U8 { mean, sd, .. } = &raw.train.features else { panic!("images") };

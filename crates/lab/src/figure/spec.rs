@@ -21,6 +21,9 @@ pub struct Figure {
     pub panel_height: f64,
     /// The panels in reading order.
     pub panels: Vec<Panel>,
+    /// What a reader of the bare numbers must not miss: the last column of the CSV. Empty if there is nothing.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub remark: String,
 }
 
 /// One pair of axes.

@@ -10,11 +10,14 @@ Not here: where the figures and verdicts come from ([`crate::reproduce`], [`fold
 
 mod cite;
 mod folder;
+mod groups;
 mod page;
+mod runs_table;
 mod tuning;
 
 pub use cite::citations;
 pub use folder::folder;
+pub use tuning::edge;
 
 use crate::figure::{self, Figure, FigureError, csv_cell};
 use crate::reproduce::{Plan, Run};
@@ -45,6 +48,9 @@ pub struct Report {
     pub counts: Vec<Count>,
     /// Runs that did not end well.
     pub troubles: Vec<Trouble>,
+    /// Runs that are in no mean and no figure because a file of theirs is damaged.
+    #[serde(default)]
+    pub left_out: Vec<LeftOut>,
     /// Claims with verdicts.
     pub claims: Vec<Judged>,
     /// One per experiment.
@@ -87,6 +93,9 @@ pub struct Count {
     pub failed: usize,
     /// Begun or not, without an end.
     pub unfinished: usize,
+    /// Ended, but with a damaged file: left out.
+    #[serde(default)]
+    pub damaged: usize,
     /// Wall time of those that ended.
     pub seconds: f64,
 }
@@ -102,6 +111,15 @@ pub struct Trouble {
     pub label: String,
     /// How it ended.
     pub what: String,
+}
+
+/// A run that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Its folder.
+    pub run: String,
+    /// The damaged file, and where in it.
+    pub why: String,
 }
 
 /// What came of a claim.
@@ -160,8 +178,14 @@ impl Report {
     /// Counts the runs of an experiment and notes those that did not end well.
     pub(crate) fn count(&mut self, experiment: &str, runs: &[Run]) {
         let mut count = Count { experiment: experiment.to_owned(), all: runs.len(), ..Count::default() };
-        for run in runs {
+        let labels = crate::settings::labels(&runs.iter().map(|r| &r.spec).collect::<Vec<_>>());
+        for (i, run) in runs.iter().enumerate() {
             count.seconds += run.report.as_ref().map_or(0.0, |r| r.seconds);
+            if let Some(why) = &run.damage {
+                count.damaged += 1;
+                self.leave_out(&run.dir, why);
+                continue;
+            }
             let (slot, what) = match run.status {
                 Some(Status::Done) => (&mut count.done, None),
                 Some(Status::Diverged) => {
@@ -172,16 +196,34 @@ impl Report {
                 Some(Status::Running | Status::Stopped) => {
                     (&mut count.unfinished, Some("unfinished: run the command again to resume".into()))
                 }
+                None if run.dir.is_dir() => {
+                    (&mut count.unfinished, Some("STATUS is not there or holds no known word".into()))
+                }
                 None => (&mut count.unfinished, None),
             };
             *slot += 1;
             if let Some(what) = what {
-                let (run, label) = (run.spec.folder(), run.spec.label().to_owned());
+                let label =
+                    format!("{} {} seed={}", run.spec.rule(), labels[i], run.spec.seed()).replace("  ", " ");
+                let run = run.spec.folder();
                 self.troubles.push(Trouble { experiment: experiment.to_owned(), run, label, what });
             }
         }
         self.counts.push(count);
         self.gather(runs);
+    }
+
+    /// Notes that a run is in no mean and no figure; once, however many experiments share it.
+    pub(crate) fn leave_out(&mut self, dir: &Path, why: &str) {
+        let run = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let left = LeftOut { run, why: folder::here(why, dir) };
+        if !self.left_out.contains(&left) {
+            self.warnings.push(format!(
+                "1 RUN LEFT OUT of every mean and figure: {}: {}. To make it again, remove its folder and give the same command.",
+                left.run, left.why
+            ));
+            self.left_out.push(left);
+        }
     }
 
     /// Notes data and environment of the runs, without the paths of the machine that made them.

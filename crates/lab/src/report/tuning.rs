@@ -4,12 +4,23 @@
 //! run of that candidate. A candidate of which a run diverged has no mean and leaves a gap. Nothing is chosen here ([`crate::sweep::tune`]).
 
 use super::Section;
+use crate::Metric;
 use crate::figure::{Axis, Figure, Mark, Panel, Scale, Series};
 use crate::reproduce::words;
 use crate::sweep::tune::{Chosen, Trial, Tuned, best, whose};
-use crate::table::{Cell, Column, Table};
+use crate::table::{Cell, Column, Table, plain};
 use std::collections::BTreeMap;
 use toml::Value;
+
+/// What is said of a tuned value at an end of what was tried.
+pub fn edge(key: &str, end: &str) -> String {
+    let what = match (key, end) {
+        ("optimizer.lr", "lowest") => ": the rate may be too high",
+        ("optimizer.lr", _) => ": a higher rate may be better",
+        _ => "",
+    };
+    format!("{key} is the {end} tried{what}")
+}
 
 /// The section of a sweep that was tuned.
 pub(super) fn section(tuned: &Tuned) -> Section {
@@ -20,6 +31,13 @@ pub(super) fn section(tuned: &Tuned) -> Section {
         seeds.join(", "),
         tuned.metric.name()
     )];
+    let runs = |t: &Trial| t.scores.len() + t.diverged;
+    if let Some(trial) = tuned.trials.iter().find(|t| runs(t) > tuned.seeds.len()) {
+        text.push(format!(
+            "Each mean is over {} runs: the seeds, and every value of the axes of the grid that have no choice of their own.",
+            runs(trial)
+        ));
+    }
     text.extend(tuned.warnings());
     Section {
         id: "tuning".into(),
@@ -77,7 +95,12 @@ fn panel(tuned: &Tuned, key: &str, values: &[Value]) -> Panel {
         }
         Series::new(Mark::Line, style, label, xs, y).band(low, high)
     });
-    Panel { x, y: Axis::new(tuned.metric.name(), ""), series: series.collect(), ..Panel::default() }
+    Panel {
+        x,
+        y: Axis::new(tuned.metric.name(), if tuned.metric == Metric::ValAccuracy { "share" } else { "" }),
+        series: series.collect(),
+        ..Panel::default()
+    }
 }
 
 fn wide(n: &[f64]) -> bool {
@@ -88,7 +111,7 @@ fn wide(n: &[f64]) -> bool {
 fn chosen(tuned: &Tuned) -> Table {
     let row = |c: &Chosen| {
         let values: Vec<String> = c.choice.values.iter().map(|(k, v)| format!("{k}={v}")).collect();
-        let edges: Vec<String> = c.edges.iter().map(|(k, end)| format!("{k}: {end} tried")).collect();
+        let edges: Vec<String> = c.edges.iter().map(|(k, end)| edge(k, end)).collect();
         let diverged: usize = tuned
             .trials
             .iter()
@@ -98,7 +121,10 @@ fn chosen(tuned: &Tuned) -> Table {
         [
             whose(&words(&c.choice.rule), &c.choice.per),
             values.join(" "),
-            format!("{:.4}", c.score),
+            match tuned.metric {
+                Metric::ValAccuracy => format!("{:.2}", 100.0 * c.score),
+                Metric::ValLoss => plain(c.score),
+            },
             if edges.is_empty() { "–".into() } else { edges.join(", ") },
             diverged.to_string(),
         ]
@@ -106,11 +132,30 @@ fn chosen(tuned: &Tuned) -> Table {
         .map(|s| Cell::from(s.as_str()))
         .collect()
     };
-    let score = format!("mean {}", tuned.metric.name());
+    let unit = if tuned.metric == Metric::ValAccuracy { " (%)" } else { "" };
+    let score = format!("mean {}{unit}", tuned.metric.name());
     let head = ["rule", "chosen", score.as_str(), "at an end of its axis", "tuning runs that diverged"];
     Table {
         caption: "What each rule got.".into(),
         columns: head.map(Column::new).to_vec(),
         rows: tuned.chosen.iter().map(row).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_at_an_end_of_what_was_tried_is_judged_and_other_values_are_only_named() {
+        assert_eq!(
+            edge("optimizer.lr", "lowest"),
+            "optimizer.lr is the lowest tried: the rate may be too high"
+        );
+        assert_eq!(
+            edge("optimizer.lr", "highest"),
+            "optimizer.lr is the highest tried: a higher rate may be better"
+        );
+        assert_eq!(edge("rule.kappa", "lowest"), "rule.kappa is the lowest tried");
     }
 }

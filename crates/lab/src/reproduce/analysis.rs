@@ -37,6 +37,8 @@ pub struct Run {
     pub report: Option<RunReport>,
     /// Its rows, if it has ended.
     pub rows: Vec<Stored>,
+    /// Why nothing is known of its end although it has one: the damaged file and the place in it.
+    pub damage: Option<String>,
 }
 
 /// All runs of an experiment with what is on disk of them, or else what is known of their ends; and for how many it was that.
@@ -58,10 +60,16 @@ pub(super) fn load(
 
 impl Run {
     pub(crate) fn load(spec: &RunSpec, dir: PathBuf) -> Result<Run, LabError> {
-        let report = store::finished(&dir);
-        let rows =
-            if report.is_some() { store::read_metrics(&dir.join("metrics.jsonl"))? } else { Vec::new() };
-        Ok(Run { spec: spec.clone(), status: store::status(&dir), report, rows, dir })
+        let ended = store::ending(&dir).and_then(|report| match report {
+            None => Ok((None, Vec::new())),
+            Some(r) => Ok((Some(r), store::read_metrics(&dir.join("metrics.jsonl"))?)),
+        });
+        // A run of which half can be read would stand in a mean and not in the figure beside it.
+        let ((report, rows), damage) = match ended {
+            Ok(found) => (found, None),
+            Err(e) => ((None, Vec::new()), Some(e.to_string())),
+        };
+        Ok(Run { spec: spec.clone(), status: store::status(&dir), report, rows, damage, dir })
     }
 
     /// Whether all its steps were made.
@@ -76,6 +84,11 @@ impl Run {
     /// Units of the first hidden layer.
     pub(super) fn width(&self) -> u64 {
         self.spec.get("network.widths.1").and_then(Value::as_integer).map_or(0, |w| w as u64)
+    }
+
+    /// Width and seed: what a dense network shares with other runs.
+    pub(super) fn levels(&self) -> [u64; 2] {
+        [self.width(), self.spec.seed()]
     }
 
     pub(super) fn number(&self, key: &str) -> f64 {
@@ -134,6 +147,12 @@ pub(super) fn estimate(values: &[f64]) -> Estimate {
     stats::mean_t(values, stats::LEVEL)
 }
 
+/// Mean and its interval of runs that share levels of two factors ([`stats::mean_crossed`]).
+pub(super) fn crossed(values: &[([u64; 2], f64)]) -> Estimate {
+    let (levels, values): (Vec<[u64; 2]>, Vec<f64>) = values.iter().copied().unzip();
+    stats::mean_crossed(&values, &levels, stats::LEVEL)
+}
+
 /// A single figure without an interval: an extreme over `n` runs.
 pub(super) fn extreme(values: &[f64], pick: fn(f64, f64) -> f64) -> Estimate {
     let kept: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
@@ -152,11 +171,30 @@ pub(crate) type Band = (Vec<f64>, Vec<f64>, Vec<f64>, Vec<f64>);
 
 /// Averages curves point by point where at least one of them has the point.
 pub(crate) fn band(curves: &[Vec<(f64, f64)>]) -> Band {
-    let mut points: BTreeMap<u64, (f64, Vec<f64>)> = BTreeMap::new();
-    for (x, y) in curves.iter().flatten() {
-        points.entry(x.to_bits()).or_insert_with(|| (*x, Vec::new())).1.push(*y);
+    band_by(curves.iter().map(|c| ((), c)), |values| {
+        estimate(&values.iter().map(|v| v.1).collect::<Vec<_>>())
+    })
+}
+
+/// A curve with the levels of two factors that it shares with others.
+pub(super) type Levelled = ([u64; 2], Vec<(f64, f64)>);
+
+/// As [`band`], of curves that share levels of two factors.
+pub(super) fn band_crossed(curves: &[Levelled]) -> Band {
+    band_by(curves.iter().map(|(levels, c)| (*levels, c)), crossed)
+}
+
+fn band_by<'a, L: Copy>(
+    curves: impl Iterator<Item = (L, &'a Vec<(f64, f64)>)>,
+    estimate: impl Fn(&[(L, f64)]) -> Estimate,
+) -> Band {
+    let mut points: BTreeMap<u64, (f64, Vec<(L, f64)>)> = BTreeMap::new();
+    for (levels, curve) in curves {
+        for (x, y) in curve {
+            points.entry(x.to_bits()).or_insert_with(|| (*x, Vec::new())).1.push((levels, *y));
+        }
     }
-    let mut points: Vec<(f64, Vec<f64>)> = points.into_values().collect();
+    let mut points: Vec<_> = points.into_values().collect();
     points.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut out = Band::default();
     for (x, values) in points {
@@ -190,6 +228,16 @@ mod tests {
         assert_eq!((&x[..], &y[..]), (&[0.0, 2.0, 3.0][..], &[0.0, 4.0, 1.0][..]));
         assert!((high[1] - 4.0 - 12.706 * 2.0).abs() < 0.01 && (4.0 - low[1] - 12.706 * 2.0).abs() < 0.01);
         assert_eq!((low[2], high[2]), (1.0, 1.0));
+    }
+
+    /// Means of draws 1 and 5, of seeds 2 and 4: the draws are further apart, so the band is 3 ± 12.706 * 4/2.
+    #[test]
+    fn a_band_of_crossed_runs_counts_draws() {
+        let curve = |draw, seed, y| ([draw, seed], vec![(1.0, y)]);
+        let (_, y, low, high) =
+            band_crossed(&[curve(0, 0, 0.0), curve(0, 1, 2.0), curve(1, 0, 4.0), curve(1, 1, 6.0)]);
+        assert_eq!(y, [3.0]);
+        assert!((high[0] - 3.0 - 12.706 * 2.0).abs() < 0.01 && (3.0 - low[0] - 12.706 * 2.0).abs() < 0.01);
     }
 
     #[test]

@@ -4,8 +4,8 @@
 //! shrink just because two classes leave little to lose. Runs that diverged or failed have no accuracy and are counted.
 
 use super::Experiment;
-use super::analysis::{Found, Run, band, correlation, estimate, rules, words};
-use super::conv::{End, Outcome, class_counts, outcomes, pairs};
+use super::analysis::{Found, Levelled, Run, band_crossed, correlation, rules, words};
+use super::conv::{End, INTERVAL, Outcome, class_counts, mean, mean_pairs, outcomes, pairs};
 use crate::LabError;
 use crate::figure::{Axis, Figure, Mark, Panel, Scale, Series};
 use crate::store::Status;
@@ -35,8 +35,9 @@ fn text() -> Vec<String> {
          here, the same trials for every rule; the rest of the recipe is common to all, and nothing was tuned on Tiny-ImageNet (the experiment's file says what was tried). \
          frozen trains the read-out only, on random hidden layers. adafa is our reconstruction."
             .into(),
-        "Intervals are over runs. Where there are several seeds per draw of classes, runs of one draw are not independent and the interval of an accuracy is too narrow; differences \
-         to bp suffer less, since the draw is common to both sides."
+        "Runs of one draw of classes resemble each other, and so do runs of one seed: an interval is over the means per draw or per seed, whichever is wider, and n counts these means, not \
+         runs. With few classes draw and seed change together, with all classes at hand there is one draw and the interval is over seeds. Rank correlations are over runs, so their \
+         intervals are too narrow."
             .into(),
     ]
 }
@@ -46,14 +47,13 @@ fn measure(all: &[Outcome<'_>], rule: &str, counts: &[u64], found: &mut Found) {
         found.measured.insert(key, e);
     };
     for n in counts {
-        let of = all.iter().filter(|o| o.rule() == rule && o.classes == *n);
-        put(format!("accuracy.{rule}.{n}"), estimate(&of.map(|o| o.accuracy).collect::<Vec<_>>()));
+        put(format!("accuracy.{rule}.{n}"), mean(of(all, rule, *n), |o| o.accuracy));
     }
     for other in ["bp", "fa", "frozen"].into_iter().filter(|o| *o != rule) {
         let paired = pairs(all, rule, other);
         let better = |f: &dyn Fn(u64) -> bool| {
-            let kept = paired.iter().filter(|(o, _)| f(o.classes));
-            estimate(&kept.map(|(o, b)| o.accuracy - b.accuracy).collect::<Vec<_>>())
+            let kept = paired.iter().copied().filter(|(o, _)| f(o.classes));
+            mean_pairs(kept, |o, b| o.accuracy - b.accuracy)
         };
         put(format!("over_{other}.{rule}"), better(&|_| true));
         put(format!("over_{other}.{rule}.most"), better(&|n| counts.last() == Some(&n)));
@@ -75,8 +75,8 @@ fn lost((o, bp): (&Outcome<'_>, &Outcome<'_>)) -> f64 {
     1.0 - o.gain() / bp.gain()
 }
 
-/// The curves of a rule: here one point per run.
-type Points<'p> = &'p dyn Fn(&str) -> Vec<Vec<(f64, f64)>>;
+/// The curves of a rule: here one point per run, with its draw and seed.
+type Points<'p> = &'p dyn Fn(&str) -> Vec<Levelled>;
 
 /// Under frozen only the read-out has an update, that of bp.
 fn update(o: &Outcome<'_>) -> f64 {
@@ -89,8 +89,9 @@ fn figure(all: &[Outcome<'_>], rules: &[&str]) -> Figure {
     // An interval of few runs may leave what an accuracy can be.
     let panel = |title: &str, y: Axis, most: f64, points: Points<'_>| {
         let series = |rule: &&str| {
-            let finite = |c: &Vec<(f64, f64)>| c.iter().all(|p| p.1.is_finite());
-            let (x, y, low, mut high) = band(&points(rule).into_iter().filter(finite).collect::<Vec<_>>());
+            let finite = |c: &Levelled| c.1.iter().all(|p| p.1.is_finite());
+            let kept: Vec<_> = points(rule).into_iter().filter(finite).collect();
+            let (x, y, low, mut high) = band_crossed(&kept);
             high.iter_mut().for_each(|v| *v = v.min(most));
             Series::new(Mark::Line, *rule, words(rule), x, y).band(low, high)
         };
@@ -99,25 +100,31 @@ fn figure(all: &[Outcome<'_>], rules: &[&str]) -> Figure {
     };
     let each = |rule: &str, f: &dyn Fn(&Outcome<'_>) -> f64| {
         let of = all.iter().filter(|o| o.rule() == rule);
-        of.map(|o| vec![(o.classes as f64, f(o))]).collect::<Vec<_>>()
+        of.map(|o| (o.levels(), vec![(o.classes as f64, f(o))])).collect::<Vec<_>>()
     };
     let paired = |rule: &str, f: fn((&Outcome<'_>, &Outcome<'_>)) -> f64| {
         let of = if rule == "bp" { Vec::new() } else { pairs(all, rule, "bp") };
-        of.into_iter().map(|p| vec![(p.0.classes as f64, 100.0 * f(p))]).collect::<Vec<_>>()
+        of.into_iter().map(|p| (p.0.levels(), vec![(p.0.classes as f64, 100.0 * f(p))])).collect::<Vec<_>>()
     };
     Figure {
         title: "Accuracy and alignment against the number of classes".into(),
-        caption: "Gap: accuracy of bp minus that of the rule, same classes and seed. Lost share: gap over bp's gain over chance, 1/n. cos(update, gradient): over all weights, last recorded \
-                  step; 1 under bp by definition, none under frozen, which has no hidden update. Line: mean over runs; band: 95 % interval of the mean (t), cut at 100 % and 1."
-            .into(),
+        caption: format!(
+            "Gap: accuracy of bp minus that of the rule, same classes and seed. Lost share: gap over bp's gain over chance, 1/n. cos(update, gradient): over all weights, last recorded \
+             step; 1 under bp by definition, none under frozen, which has no hidden update. Line: mean; band: {INTERVAL}, cut at 100 % and 1."
+        ),
         columns: 2,
         panels: vec![
             panel("test accuracy", Axis::new("accuracy", "%"), 100.0, &|r| each(r, &|o| 100.0 * o.accuracy)),
             panel("gap to bp", Axis::new("gap", "points"), f64::INFINITY, &|r| paired(r, gap)),
-            panel("share of bp's gain that is lost", Axis::new("lost share", "%"), f64::INFINITY, &|r| paired(r, lost)),
-            panel("alignment at the end", Axis::new("cos(update, gradient)", "").limits(-0.1, 1.05), 1.0, &|r| {
-                each(r, &update)
+            panel("share of bp's gain that is lost", Axis::new("lost share", "%"), f64::INFINITY, &|r| {
+                paired(r, lost)
             }),
+            panel(
+                "alignment at the end",
+                Axis::new("cos(update, gradient)", "").limits(-0.1, 1.05),
+                1.0,
+                &|r| each(r, &update),
+            ),
         ],
         ..Figure::default()
     }
@@ -129,15 +136,14 @@ fn of<'b, 'a>(all: &'b [Outcome<'a>], rule: &'b str, n: u64) -> impl Iterator<It
 
 fn accuracies(all: &[Outcome<'_>], rules: &[&str], counts: &[u64]) -> Table {
     let row = |rule: &&str| {
-        let cell = |n: &u64| {
-            Cell::from(estimate(&of(all, rule, *n).map(|o| 100.0 * o.accuracy).collect::<Vec<_>>()))
-        };
+        let cell = |n: &u64| Cell::from(mean(of(all, rule, *n), |o| 100.0 * o.accuracy));
         std::iter::once(words(rule).as_str().into()).chain(counts.iter().map(cell)).collect()
     };
     let heads = counts.iter().map(|n| Column::new(format!("n = {n}")).best(Best::Highest));
     Table {
-        caption: "Test accuracy (%) by rule and number of classes n; mean over runs with 95 % interval (t)."
-            .into(),
+        caption: format!(
+            "Test accuracy (%) by rule and number of classes n; mean with {INTERVAL}. The table of details says over how many."
+        ),
         columns: std::iter::once(Column::new("rule")).chain(heads).collect(),
         rows: rules.iter().map(row).collect(),
     }
@@ -153,21 +159,21 @@ fn details(runs: &[Run], all: &[Outcome<'_>], rules: &[&str], counts: &[u64]) ->
                 continue;
             }
             let with = |s: Status| asked.iter().filter(|r| r.status == Some(s)).count().to_string();
-            let mean = |f: &dyn Fn(&Outcome<'_>) -> f64| {
-                Cell::from(estimate(&of(all, rule, *n).map(f).collect::<Vec<_>>()))
-            };
+            let all_of = |f: &dyn Fn(&Outcome<'_>) -> f64| mean(of(all, rule, *n), f);
+            let accuracy = all_of(&|o| 100.0 * o.accuracy);
             let paired = pairs(all, rule, "bp").into_iter().filter(|p| p.0.classes == *n);
-            let gaps: Vec<f64> = paired.map(|p| -100.0 * gap(p)).collect();
+            let over_bp = mean_pairs(paired, |o, bp| -100.0 * gap((o, bp)));
             rows.push(vec![
                 words(rule).as_str().into(),
                 n.to_string().as_str().into(),
                 with(Status::Done).as_str().into(),
                 with(Status::Diverged).as_str().into(),
                 with(Status::Failed).as_str().into(),
-                mean(&|o| 100.0 * o.accuracy),
-                if *rule == "bp" { "–".into() } else { Cell::from(estimate(&gaps)) },
-                mean(&|o| o.weight_at(End::Last)),
-                mean(&update),
+                accuracy.n.to_string().as_str().into(),
+                Cell::from(accuracy),
+                if *rule == "bp" { "–".into() } else { Cell::from(over_bp) },
+                Cell::from(all_of(&|o| o.weight_at(End::Last))),
+                Cell::from(all_of(&update)),
             ]);
         }
     }
@@ -177,15 +183,17 @@ fn details(runs: &[Run], all: &[Outcome<'_>], rules: &[&str], counts: &[u64]) ->
         "done",
         "diverged",
         "failed",
+        "n",
         "test accuracy (%)",
         "minus bp, paired (points)",
         "cos(W, B)",
         "cos(update, gradient)",
     ];
     Table {
-        caption: "Runs by how they ended; mean over those that are done with 95 % interval (t). Cosines at the last recorded step: cos(W, B) averaged over the layers that carry an error, \
-                  the update over all weights."
-            .into(),
+        caption: format!(
+            "Runs by how they ended; mean over those that are done with {INTERVAL}; n: how many such means. Cosines at the last recorded step: cos(W, B) averaged over the layers that carry \
+             an error, the update over all weights."
+        ),
         columns: heads.map(Column::new).to_vec(),
         rows,
     }
@@ -220,7 +228,9 @@ mod tests {
         assert_eq!((found.measured["accuracy.fa.10"].n, found.measured["accuracy.fa.10"].missing), (2, 1));
         let (heads, cells) = found.tables[1].1.cells();
         let last = cells.last().unwrap();
+        // Two of the three runs of fa are done, of two draws.
         let cell = |head: &str| last[heads.iter().position(|h| h == head).unwrap()].as_str();
         assert_eq!((cell("rule"), cell("classes"), cell("done"), cell("diverged")), ("fa", "10", "2", "1"));
+        assert_eq!(cell("n"), "2");
     }
 }

@@ -2,8 +2,12 @@
 //!
 //! cos(W_l, B_l) per layer that carries an error, from `weight_angle`; cos(G, dL/dW) over all weights, from `update_angle`. Accuracies of a run that
 //! diverged are missing (NaN), never replaced by chance level.
+//!
+//! Runs share draws of classes and seeds (of W, B and batches), so nine runs of three draws with three seeds are no nine independent ones: intervals are over
+//! the means per draw or per seed, whichever are further apart ([`mean`]).
 
-use super::analysis::Run;
+use super::analysis::{Run, crossed};
+use crate::stats::Estimate;
 use std::collections::BTreeMap;
 use toml::Value;
 
@@ -21,7 +25,7 @@ pub(super) struct Outcome<'a> {
 }
 
 /// What two runs must share to be compared in a pair: experiment, classes, their draw, seed.
-pub(super) type Pair = (String, u64, i64, u64);
+pub(super) type Pair = (String, u64, u64, u64);
 
 fn cosines(angles: &[(u64, f64, f64)]) -> Vec<(f64, f64)> {
     angles.iter().map(|a| (a.1, a.2.to_radians().cos())).collect()
@@ -47,10 +51,19 @@ impl<'a> Outcome<'a> {
         self.run.rule()
     }
 
+    fn draw(&self) -> u64 {
+        let spec = &self.run.spec;
+        spec.get("data.seed").and_then(Value::as_integer).map_or(spec.seed(), |d| d as u64)
+    }
+
     pub(super) fn pair(&self) -> Pair {
         let spec = &self.run.spec;
-        let draw = spec.get("data.seed").and_then(Value::as_integer).unwrap_or(spec.seed() as i64);
-        (spec.name().to_owned(), self.classes, draw, spec.seed())
+        (spec.name().to_owned(), self.classes, self.draw(), spec.seed())
+    }
+
+    /// Draw of classes and seed: what it shares with other runs.
+    pub(super) fn levels(&self) -> [u64; 2] {
+        [self.draw(), self.run.spec.seed()]
     }
 
     /// cos(W, B) averaged over layers at an end of the run.
@@ -93,6 +106,26 @@ impl End {
 pub(super) fn outcomes(runs: &[Run]) -> Vec<Outcome<'_>> {
     runs.iter().filter_map(Outcome::of).collect()
 }
+
+/// Mean of a quantity over outcomes, with the interval over draws of classes or seeds.
+pub(super) fn mean<'b, 'a: 'b>(
+    outcomes: impl IntoIterator<Item = &'b Outcome<'a>>,
+    f: impl Fn(&Outcome<'_>) -> f64,
+) -> Estimate {
+    crossed(&outcomes.into_iter().map(|o| (o.levels(), f(o))).collect::<Vec<_>>())
+}
+
+/// The same over pairs of outcomes.
+pub(super) fn mean_pairs<'b, 'a: 'b>(
+    pairs: impl IntoIterator<Item = (&'b Outcome<'a>, &'b Outcome<'a>)>,
+    f: impl Fn(&Outcome<'_>, &Outcome<'_>) -> f64,
+) -> Estimate {
+    crossed(&pairs.into_iter().map(|(o, other)| (o.levels(), f(o, other))).collect::<Vec<_>>())
+}
+
+/// What is said of intervals wherever there are some.
+pub(super) const INTERVAL: &str =
+    "95 % interval (t) over the means per draw of classes or per seed, whichever is wider";
 
 /// Outcomes of `rule`, each with that of `other` in the same pair where there is one.
 pub(super) fn pairs<'a, 'b>(
@@ -164,7 +197,7 @@ pub(super) mod tests {
         if spec.rule() != "bp" {
             rows.extend([row(0, "weight_angle", Some(1), 0.0), row(2, "weight_angle", Some(1), weight)]);
         }
-        Run { spec, dir: PathBuf::new(), status: Some(status), report: Some(report), rows }
+        Run { spec, dir: PathBuf::new(), status: Some(status), report: Some(report), rows, damage: None }
     }
 
     #[test]

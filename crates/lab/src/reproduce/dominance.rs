@@ -7,7 +7,7 @@ use crate::table::{Cell, Column, Table};
 use crate::{LabError, theory};
 use realign_data::Dirs;
 use realign_tensor::Par;
-use realign_theory::certify::{Certificate, Verdict};
+use realign_theory::certify::{Certificate, Reach, Verdict};
 use realign_theory::dominance::{Sample, bound, fit, samples};
 
 /// Points of a curve.
@@ -56,15 +56,21 @@ impl<'a> Course<'a> {
             samples: found,
             cosines: curve("decomposition", "cosine"),
             misaligned: curve("aligned_units", "misaligned").into_iter().fold(f64::NAN, f64::max),
-            certificate: theory::certificate(&run.spec, &Dirs::default(), Par::threads(1), None)?,
+            certificate: theory::certificate(
+                &run.spec,
+                Some(&run.dir),
+                &Dirs::default(),
+                Par::threads(1),
+                None,
+            )?,
         })
     }
 
     /// Largest loss over the bound certified before training; `NaN` without one.
     fn over_bound(&self) -> f64 {
         let c = &self.certificate;
-        let (Verdict::Guaranteed, Some(beta), Some(alpha), Some(first)) =
-            (&c.verdict, c.beta, c.alpha, self.samples.first())
+        let (true, Some(beta), Some(alpha), Some(first)) =
+            (c.verdict.guaranteed(), c.beta, c.alpha, self.samples.first())
         else {
             return f64::NAN;
         };
@@ -93,6 +99,7 @@ pub(super) fn analyse(_: &Experiment, runs: &[Run]) -> Result<Found, LabError> {
     if courses.is_empty() {
         return Ok(found);
     }
+    found.text.extend(worth(&courses));
     let rules = rules(runs);
     for rule in &rules {
         let of = |case| courses.iter().filter(move |c| c.run.rule() == *rule && c.case == case);
@@ -110,6 +117,23 @@ pub(super) fn analyse(_: &Experiment, runs: &[Run]) -> Result<Found, LabError> {
     found.figures.push(("dominance-ratio".into(), ratio_figure(&courses, &rules)));
     found.tables.push(("dominance".into(), table(&courses, &rules)));
     Ok(found)
+}
+
+/// What the certificates of the guaranteed case are about, and how far their bounds get within the runs.
+fn worth(courses: &[Course<'_>]) -> Option<String> {
+    let sure: Vec<&Certificate> =
+        courses.iter().map(|c| &c.certificate).filter(|c| c.verdict.guaranteed()).collect();
+    let reach: Vec<Reach> = sure.iter().filter_map(|c| c.reach).collect();
+    let least = reach.iter().map(|r| r.share).reduce(f64::min)?;
+    let stepwise = sure.iter().filter(|c| c.verdict == Verdict::GuaranteedAtThisRate).count();
+    let vacuous = reach.iter().filter(|r| r.vacuous).count();
+    Some(format!(
+        "The certificates are about the flow; for {stepwise} of {} runs they also cover steps of the run's own rate. Within the run the best of the bounds falls to {:.1} % \
+         of the loss at the start; {vacuous} of {} do not halve it (VACUOUS): they are true, and say little about how fast the loss falls.",
+        sure.len(),
+        100.0 * least,
+        reach.len()
+    ))
 }
 
 fn curves<'a>(
@@ -226,7 +250,7 @@ fn table(courses: &[Course<'_>], rules: &[&str]) -> Table {
                 continue;
             }
             let all = |f: &dyn Fn(&Course<'_>) -> f64| of.iter().map(|c| f(c)).collect::<Vec<f64>>();
-            let sure = of.iter().filter(|c| c.certificate.verdict == Verdict::Guaranteed).count();
+            let sure = of.iter().filter(|c| c.certificate.verdict.guaranteed()).count();
             let uphill = |c: &Course<'_>| {
                 100.0 * c.samples.iter().filter(|s| s.inner < 0.0).count() as f64 / c.samples.len() as f64
             };

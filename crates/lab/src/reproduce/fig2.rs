@@ -3,7 +3,7 @@
 //! From the probe `ledger` (units of the first hidden layer, summed): P = Phi − ½‖W_1‖², exchanged |ΔPhi| and |Δ½‖W_1‖²|, drift ΔP, predicted = reader + writer
 //! account. The slope is that of a straight line through log |drift| against log eta at equal eta · steps, per rule, width and seed.
 
-use super::analysis::{Found, Run, band, estimate, extreme, rules, thin, widths, words};
+use super::analysis::{Found, Run, band, crossed, estimate, extreme, rules, thin, widths, words};
 use super::{Experiment, analysis::Band};
 use crate::LabError;
 use crate::figure::{Axis, Figure, Mark, Panel, Reference, Scale, Series, Side};
@@ -54,6 +54,11 @@ impl Books {
         *self.points.last().expect("at least the start")
     }
 
+    /// Width and seed: what it shares with other runs.
+    fn levels(&self) -> [u64; 2] {
+        [self.width, self.seed]
+    }
+
     /// The larger side of the exchange.
     pub(super) fn exchanged(&self) -> f64 {
         let [_, phi, norm, ..] = self.last();
@@ -90,14 +95,14 @@ pub(super) fn analyse(_: &Experiment, runs: &[Run]) -> Result<Found, LabError> {
         let mut put = |key: &str, e| {
             found.measured.insert(format!("{key}.{rule}"), e);
         };
-        let shares: Vec<f64> = of.iter().map(|b| b.drift().abs() / b.exchanged()).collect();
-        put("drift_share", estimate(&shares));
+        let shares: Vec<_> = of.iter().map(|b| (b.levels(), b.drift().abs() / b.exchanged())).collect();
+        put("drift_share", crossed(&shares));
         let off = |b: &&Books| b.ratio().iter().map(|p| (p.1 - 1.0).abs()).fold(0.0, f64::max);
         put("ratio_worst", extreme(&of.iter().map(off).collect::<Vec<_>>(), f64::max));
         let all = books.iter().filter(|b| b.rule == *rule);
         let closed: Vec<f64> = all.map(Books::unexplained).collect();
         put("books_worst", extreme(&closed, f64::max));
-        put("slope", estimate(&slopes(&books, rule, None)));
+        put("slope", crossed(&slopes(&books, rule, None)));
     }
     found.figures.push(("fig2-ratio".into(), ratio(&books, &rules, &widths, smallest)));
     found.figures.push(("fig2-exchange".into(), exchange(&books, &rules, &widths, smallest)));
@@ -118,12 +123,12 @@ fn text() -> Vec<String> {
 }
 
 /// Slopes of log |drift| on log eta, one per width and seed that has two rates or more.
-fn slopes(books: &[Books], rule: &str, width: Option<u64>) -> Vec<f64> {
-    let mut groups: BTreeMap<(u64, u64), Vec<(f64, f64)>> = BTreeMap::new();
+fn slopes(books: &[Books], rule: &str, width: Option<u64>) -> Vec<([u64; 2], f64)> {
+    let mut groups: BTreeMap<[u64; 2], Vec<(f64, f64)>> = BTreeMap::new();
     for b in books.iter().filter(|b| b.rule == rule && width.is_none_or(|w| w == b.width)) {
-        groups.entry((b.width, b.seed)).or_default().push((b.lr.ln(), b.drift().abs().ln()));
+        groups.entry(b.levels()).or_default().push((b.lr.ln(), b.drift().abs().ln()));
     }
-    groups.values().filter(|g| g.len() > 1).map(|g| line(g)).collect()
+    groups.iter().filter(|(_, g)| g.len() > 1).map(|(levels, g)| (*levels, line(g))).collect()
 }
 
 /// Least-squares slope.
@@ -269,7 +274,7 @@ fn table(books: &[Books], rules: &[&str], widths: &[u64], lr: f64) -> Table {
                 mean(&|b| b.drift()),
                 mean(&|b| b.last()[3]),
                 mean(&|b| b.drift().abs() / b.exchanged()),
-                Cell::from(estimate(&slopes(books, rule, Some(*width)))),
+                Cell::from(crossed(&slopes(books, rule, Some(*width)))),
             ]);
         }
     }
@@ -299,7 +304,7 @@ mod tests {
             })
             .collect();
         let found = slopes(&books, "fa", None);
-        assert!(found.len() == 1 && (found[0] - 1.0).abs() < 1e-9, "{found:?}");
+        assert!(found.len() == 1 && (found[0].1 - 1.0).abs() < 1e-9, "{found:?}");
         assert!((books[0].ratio()[1].1 - 1.03).abs() < 1e-12);
         assert!((books[0].exchanged() - 2.3).abs() < 1e-12);
     }

@@ -3,7 +3,7 @@
 //! B_2 is the matrix that carries the error (c sign(W_2) under sign_fa). Per hidden unit k: cos(W_2[:,k], B_2[:,k]), from the checkpoint after the last step.
 
 use super::Experiment;
-use super::analysis::{Found, Run, band, correlation, estimate, rules, thin, widths, words};
+use super::analysis::{Found, Run, band, correlation, crossed, estimate, rules, thin, widths, words};
 use crate::LabError;
 use crate::figure::{Axis, Figure, Mark, Panel, Series};
 use crate::table::{Cell, Column, Table};
@@ -70,15 +70,17 @@ fn measure(curves: &[Curve<'_>], rule: &str, found: &mut Found) {
     let mut put = |key: &str, e| {
         found.measured.insert(format!("{key}.{rule}"), e);
     };
-    put("start", estimate(&all(&|c| c.start())));
-    put("growth", estimate(&all(&|c| c.end() - c.start())));
+    let mean = |f: &dyn Fn(&Curve<'_>) -> f64| {
+        crossed(&of.iter().map(|c| (c.run.levels(), f(c))).collect::<Vec<_>>())
+    };
+    put("start", mean(&|c| c.start()));
+    put("growth", mean(&|c| c.end() - c.start()));
     put("width_rho", correlation(&all(&|c| c.run.width() as f64), &all(&|c| c.end())));
     if rule != "fa" {
-        let key = |c: &Curve<'_>| (c.run.width(), c.run.spec.seed());
         let fa: BTreeMap<_, f64> =
-            curves.iter().filter(|c| c.run.rule() == "fa").map(|c| (key(c), c.end())).collect();
-        let pairs: Vec<f64> = of.iter().filter_map(|c| Some(c.end() - fa.get(&key(c))?)).collect();
-        put("better", estimate(&pairs));
+            curves.iter().filter(|c| c.run.rule() == "fa").map(|c| (c.run.levels(), c.end())).collect();
+        let pair = |c: &&Curve<'_>| Some((c.run.levels(), c.end() - fa.get(&c.run.levels())?));
+        put("better", crossed(&of.iter().filter_map(pair).collect::<Vec<_>>()));
     }
 }
 

@@ -5,7 +5,7 @@
 //! are those of that evaluation and of the end.
 
 use super::Experiment;
-use super::analysis::{Found, Run, band, correlation, estimate, extreme, rules, widths, words};
+use super::analysis::{Found, Run, band, correlation, crossed, estimate, extreme, rules, widths, words};
 use crate::LabError;
 use crate::figure::{Axis, Figure, Mark, Panel, Reference, Scale, Series, Side};
 use crate::table::{Best, Cell, Column, Table};
@@ -91,11 +91,10 @@ fn measure(outcomes: &[Outcome<'_>], rule: &str, widths: &[u64], found: &mut Fou
     put("test_accuracy_widest", estimate(&wide));
     put("loss_width_rho", correlation(&all(&|o| o.run.width() as f64), &all(&|o| o.at_fit(1))));
     if rule != "fa" {
-        let key = |o: &Outcome<'_>| (o.run.width(), o.run.spec.seed());
-        let fa: BTreeMap<_, f64> =
-            outcomes.iter().filter(|o| o.run.rule() == "fa").map(|o| (key(o), o.test_accuracy)).collect();
-        let pairs: Vec<f64> = of.iter().filter_map(|o| Some(o.test_accuracy - fa.get(&key(o))?)).collect();
-        put("better_accuracy", estimate(&pairs));
+        let of_fa = outcomes.iter().filter(|o| o.run.rule() == "fa");
+        let fa: BTreeMap<_, f64> = of_fa.map(|o| (o.run.levels(), o.test_accuracy)).collect();
+        let pair = |o: &&Outcome<'_>| Some((o.run.levels(), o.test_accuracy - fa.get(&o.run.levels())?));
+        put("better_accuracy", crossed(&of.iter().filter_map(pair).collect::<Vec<_>>()));
     }
 }
 

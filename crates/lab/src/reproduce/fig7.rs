@@ -4,9 +4,9 @@
 //! Spearman's rho over runs of all rules but bp (1 on both axes by definition) and frozen (no alignment). A correlation over rules is carried by few
 //! rules; the one within fa asks whether better aligned runs of the same rule do better.
 
-use super::Experiment;
 use super::analysis::{Found, Run, correlation, rules, words};
 use super::conv::{End, Outcome, outcomes, pairs};
+use super::{Experiment, SOURCES};
 use crate::LabError;
 use crate::figure::{Axis, Figure, Mark, Panel, Reference, Series, Side};
 use crate::stats::Estimate;
@@ -61,6 +61,7 @@ pub(super) fn analyse(_: &Experiment, runs: &[Run]) -> Result<Found, LabError> {
         if points.is_empty() {
             continue;
         }
+        let title = &*data_words(runs, name, set, title);
         for (word, label, x, y) in AGAINST {
             let rho = |rule: Option<&str>| {
                 let kept: Vec<&Point> = points.iter().filter(|p| rule.is_none_or(|r| r == p.rule)).collect();
@@ -95,6 +96,13 @@ fn text() -> Vec<String> {
          differs by number of classes, draw and seed."
             .into(),
     ]
+}
+
+/// The data set, or what stands in for it.
+fn data_words(runs: &[Run], name: &str, set: &str, title: &str) -> String {
+    let used = runs.iter().find(|r| r.spec.name() == name).and_then(|r| r.spec.get("data.name")?.as_str());
+    let source = SOURCES.iter().find(|s| s.name == set && used == Some(s.stand_in));
+    source.map_or(title.to_owned(), |s| format!("{} for {title}", s.stand_in_words))
 }
 
 fn points(runs: &[Run], name: &str, rules: &[&str]) -> Vec<Point> {
@@ -167,5 +175,7 @@ mod tests {
         assert_eq!(rho("weight_gain_rho.cifar100.fa").n, 3);
         assert!(!found.measured.contains_key("update_rho.tiny_imagenet"));
         assert_eq!(found.figures[0].1.panels.len(), 2);
+        // The runs of this test are on glyphs.
+        assert_eq!(found.figures[0].1.panels[0].title, "built-in drawn glyphs for CIFAR-100");
     }
 }

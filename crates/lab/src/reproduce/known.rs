@@ -84,12 +84,13 @@ impl Known {
             weight_angle: angles("weight_angle"),
             update_angle: angles("update_angle"),
         };
-        let rows = last_rows(&report, of("angle"));
-        Some(Run { spec: spec.clone(), dir, status: Some(*status), report: Some(report), rows })
+        // Over all weights: the probe's own column, called `angle` before columns carried their probe.
+        let rows = last_rows(&report, of("update_angle.angle").or(of("angle")));
+        Some(Run { spec: spec.clone(), dir, status: Some(*status), report: Some(report), rows, damage: None })
     }
 }
 
-/// Last row of each angle: of W and B by layer, of the update by layer and over all weights (column `angle`).
+/// Last row of each angle: of W and B by layer, of the update by layer and over all weights.
 fn last_rows(report: &RunReport, whole: Option<f64>) -> Vec<Stored> {
     let row = |probe: &str, layer: Option<usize>, value: f64| Stored {
         step: report.steps,

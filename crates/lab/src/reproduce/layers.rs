@@ -4,8 +4,8 @@
 //! c sign(W). "Mean over layers" is over the layers that carry an error: all weighted ones but the first.
 
 use super::Experiment;
-use super::analysis::{Found, Run, band, estimate, rules, words};
-use super::conv::{End, Outcome, outcomes, pairs};
+use super::analysis::{Found, Run, band_crossed, rules, words};
+use super::conv::{End, INTERVAL, Outcome, mean, mean_pairs, outcomes, pairs};
 use crate::LabError;
 use crate::figure::{Axis, Figure, Mark, Panel, Series};
 use crate::table::{Cell, Column, Table};
@@ -42,19 +42,18 @@ fn of<'b, 'a>(all: &'b [Outcome<'a>], rule: &'b str) -> impl Iterator<Item = &'b
 }
 
 fn measure(all: &[Outcome<'_>], rule: &str, found: &mut Found) {
-    let values = |f: &dyn Fn(&Outcome<'_>) -> f64| of(all, rule).map(f).collect::<Vec<f64>>();
+    let mean = |f: &dyn Fn(&Outcome<'_>) -> f64| mean(of(all, rule), f);
     let mut put = |key: &str, e| {
         found.measured.insert(format!("{key}.{rule}"), e);
     };
-    put("start", estimate(&values(&|o| o.weight_at(End::First))));
-    put("end", estimate(&values(&|o| o.weight_at(End::Last))));
-    put("growth", estimate(&values(&|o| o.weight_at(End::Last) - o.weight_at(End::First))));
-    put("update", estimate(&values(&|o| o.update_at(End::Last))));
+    put("start", mean(&|o| o.weight_at(End::First)));
+    put("end", mean(&|o| o.weight_at(End::Last)));
+    put("growth", mean(&|o| o.weight_at(End::Last) - o.weight_at(End::First)));
+    put("update", mean(&|o| o.update_at(End::Last)));
     if rule != "fa" {
         let paired = pairs(all, rule, "fa");
-        let differences = |f: &dyn Fn(&Outcome<'_>) -> f64| {
-            estimate(&paired.iter().map(|(o, fa)| f(o) - f(fa)).collect::<Vec<_>>())
-        };
+        let differences =
+            |f: &dyn Fn(&Outcome<'_>) -> f64| mean_pairs(paired.iter().copied(), |o, fa| f(o) - f(fa));
         put("better", differences(&|o| o.weight_at(End::Last)));
         put("better_update", differences(&|o| o.update_at(End::Last)));
     }
@@ -66,8 +65,11 @@ fn cosine(all: &[Outcome<'_>], rules: &[&str]) -> Figure {
         layers.sort_unstable();
         layers.dedup();
         let series = |layer: &usize| {
-            let curves = of(all, rule).filter_map(|o| o.weight.iter().find(|w| w.0 == *layer));
-            let (x, y, low, high) = band(&curves.map(|w| w.1.clone()).collect::<Vec<_>>());
+            let curve = |o: &Outcome<'_>| {
+                let found = o.weight.iter().find(|w| w.0 == *layer)?;
+                Some((o.levels(), found.1.clone()))
+            };
+            let (x, y, low, high) = band_crossed(&of(all, rule).filter_map(curve).collect::<Vec<_>>());
             Series::new(Mark::Line, format!("l{layer}"), format!("layer {layer}"), x, y).band(low, high)
         };
         Panel {
@@ -80,9 +82,9 @@ fn cosine(all: &[Outcome<'_>], rules: &[&str]) -> Figure {
     };
     Figure {
         title: "Alignment of forward and feedback weights, 10 classes".into(),
-        caption: "cos(W, B) by epoch for each rule and layer that carries an error, from the input up. Line: mean over runs (subsets of classes and seeds); band: 95 % interval of \
-                  the mean (t). bp has no B."
-            .into(),
+        caption: format!(
+            "cos(W, B) by epoch for each rule and layer that carries an error, from the input up. Line: mean over runs (draws of classes and seeds); band: {INTERVAL}. bp has no B."
+        ),
         share_y: true,
         panels: rules.iter().map(panel).collect(),
         ..Figure::default()
@@ -91,7 +93,8 @@ fn cosine(all: &[Outcome<'_>], rules: &[&str]) -> Figure {
 
 fn update(all: &[Outcome<'_>], rules: &[&str]) -> Figure {
     let series = |rule: &&str| {
-        let (x, y, low, high) = band(&of(all, rule).map(|o| o.update.clone()).collect::<Vec<_>>());
+        let curves: Vec<_> = of(all, rule).map(|o| (o.levels(), o.update.clone())).collect();
+        let (x, y, low, high) = band_crossed(&curves);
         Series::new(Mark::Line, *rule, words(rule), x, y).band(low, high)
     };
     let panel = Panel {
@@ -102,9 +105,10 @@ fn update(all: &[Outcome<'_>], rules: &[&str]) -> Figure {
     };
     Figure {
         title: "How far the update follows the gradient, 10 classes".into(),
-        caption: "Cosine of the rule's update direction and the true gradient on the same batch, over all weights, by epoch; 1 under bp by definition. Line: mean over runs (subsets of \
-                  classes and seeds); band: 95 % interval of the mean (t)."
-            .into(),
+        caption: format!(
+            "Cosine of the rule's update direction and the true gradient on the same batch, over all weights, by epoch; 1 under bp by definition. Line: mean over runs (draws of classes \
+             and seeds); band: {INTERVAL}."
+        ),
         panels: vec![panel],
         ..Figure::default()
     }
@@ -112,11 +116,11 @@ fn update(all: &[Outcome<'_>], rules: &[&str]) -> Figure {
 
 fn table(all: &[Outcome<'_>], rules: &[&str]) -> Table {
     let row = |rule: &&str| {
-        let mean =
-            |f: &dyn Fn(&Outcome<'_>) -> f64| Cell::from(estimate(&of(all, rule).map(f).collect::<Vec<_>>()));
+        let mean = |f: &dyn Fn(&Outcome<'_>) -> f64| Cell::from(mean(of(all, rule), f));
         vec![
             words(rule).as_str().into(),
             of(all, rule).count().to_string().as_str().into(),
+            super::conv::mean(of(all, rule), |o| o.update_at(End::Last)).n.to_string().as_str().into(),
             mean(&|o| o.weight_at(End::First)),
             mean(&|o| o.weight_at(End::Last)),
             mean(&|o| o.update_at(End::First)),
@@ -126,14 +130,16 @@ fn table(all: &[Outcome<'_>], rules: &[&str]) -> Table {
     let heads = [
         "rule",
         "runs",
+        "n",
         "cos(W, B) at the start",
         "cos(W, B) at the end",
         "cos(update, gradient) at the start",
         "cos(update, gradient) at the end",
     ];
     Table {
-        caption: "Mean over runs (subsets of classes and seeds) with 95 % interval (t); cos(W, B) averaged over the layers that carry an error, the update over all weights."
-            .into(),
+        caption: format!(
+            "Mean over runs (draws of classes and seeds) with {INTERVAL}; n: how many such means. cos(W, B) averaged over the layers that carry an error, the update over all weights."
+        ),
         columns: heads.map(Column::new).to_vec(),
         rows: rules.iter().map(row).collect(),
     }

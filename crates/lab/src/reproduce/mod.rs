@@ -19,20 +19,24 @@ mod fig4;
 mod fig7;
 mod known;
 mod layers;
+mod manifest;
 mod min_norm;
 mod profile;
 mod sources;
+mod stand_ins;
 mod table1;
 
 pub use analysis::{Found, Run};
 pub(crate) use analysis::{band, words};
 pub use claims::{Claim, claims};
 pub use known::Known;
-pub use profile::{Experiment, Part, Plan, Profile, plan, store, stored};
+pub use manifest::{clash, store, stored};
+pub use profile::{Experiment, Part, Plan, Profile, plan};
 pub use sources::{SOURCES, Source, Supply};
 
 use crate::LabError;
 use crate::report::{Report, Section};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Folder of the run directories below that of a reproduction.
@@ -113,7 +117,8 @@ fn analysis_of(id: &str) -> &'static Analysis {
 pub fn report(plan: &Plan, dir: &Path) -> Result<Report, LabError> {
     let (runs, known) = (dir.join(RUNS), Known::of(dir)?);
     let mut out = Report { title: "Robertson & Koyejo 2024, made again".into(), ..Report::default() };
-    let (mut measured, mut known_runs) = (std::collections::BTreeMap::new(), 0);
+    let (mut measured, mut known_runs) = (BTreeMap::new(), 0);
+    let mut remarks: BTreeMap<&str, String> = BTreeMap::new();
     for experiment in &plan.experiments {
         let (_, title, reads, analyse) = analysis_of(experiment.id);
         let (loaded, told) = analysis::load(experiment, &runs, (*reads == Ends).then_some(&known))?;
@@ -130,16 +135,26 @@ pub fn report(plan: &Plan, dir: &Path) -> Result<Report, LabError> {
         for (key, value) in found.measured {
             measured.insert(format!("{}/{key}", experiment.id), value);
         }
-        out.sections.push(Section {
+        let mut section = Section {
             id: experiment.id.to_owned(),
             title: (*title).to_owned(),
             text: found.text,
             commands: experiment.commands(),
             figures: found.figures,
             tables: found.tables,
-        });
+        };
+        if let Some(remark) = experiment.remark(&plan.supply) {
+            stand_ins::mark(&mut section, &remark);
+            remarks.insert(experiment.id, remark);
+        }
+        out.sections.push(section);
     }
     out.claims = claims().iter().map(|c| c.judge(&measured)).collect();
+    for claim in &mut out.claims {
+        if let Some(remark) = remarks.get(claim.experiment.as_str()) {
+            stand_ins::mark_claim(claim, remark);
+        }
+    }
     out.describe(plan);
     if known_runs > 0 {
         out.command += " --known known.csv";

@@ -2,13 +2,12 @@
 
 use super::sources::{SOURCES, Source, Supply};
 use super::{ANALYSES, Known, Reads, analysis_of, file};
-use crate::store::files;
-use crate::{RunSpec, Spec, SpecError, StoreError};
+use crate::{RunSpec, Spec, SpecError};
 use realign::registry::suggest;
-use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashSet};
+use serde::Deserialize;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 /// How much is run.
@@ -95,6 +94,17 @@ impl Plan {
         self.runs().into_iter().filter(|r| needed.contains(r.id())).collect()
     }
 
+    /// The first experiment that uses a run, by the run's id.
+    pub fn first_uses(&self) -> HashMap<String, &'static str> {
+        let mut out = HashMap::new();
+        for experiment in &self.experiments {
+            for run in experiment.parts.iter().flat_map(|p| &p.runs) {
+                out.entry(run.id().to_owned()).or_insert(experiment.id);
+            }
+        }
+        out
+    }
+
     /// The data sets asked for.
     pub fn sources(&self) -> Vec<&'static Source> {
         let asked =
@@ -121,46 +131,6 @@ impl Experiment {
         };
         self.parts.iter().map(command).collect()
     }
-}
-
-/// What a folder says about the reproduction in it.
-const MANIFEST: &str = "reproduce.json";
-
-#[derive(Serialize, Deserialize)]
-struct Manifest {
-    profile: String,
-    /// Data set asked for: data set used.
-    data: BTreeMap<String, String>,
-    only: Vec<String>,
-}
-
-/// Notes the plan in `dir`, so that [`stored`] can make it again.
-///
-/// # Errors
-/// If the folder cannot be written.
-pub fn store(plan: &Plan, dir: &Path) -> Result<(), StoreError> {
-    std::fs::create_dir_all(dir).map_err(StoreError::io("make", dir))?;
-    let only = plan.experiments.iter().map(|e| e.id.to_owned()).collect();
-    let manifest = Manifest { profile: plan.profile.to_string(), data: plan.supply.words(), only };
-    let text = serde_json::to_vec_pretty(&manifest).expect("plain data");
-    files::write(&dir.join(MANIFEST), &text)
-}
-
-/// The plan of the reproduction in `dir`, if there is one.
-///
-/// # Errors
-/// If there is one that cannot be read.
-pub fn stored(dir: &Path) -> Result<Option<Plan>, StoreError> {
-    let path = dir.join(MANIFEST);
-    let text = match std::fs::read_to_string(&path) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        other => other.map_err(StoreError::io("read", &path))?,
-    };
-    let damaged = |message: String| StoreError::Damaged { path: path.clone(), message };
-    let manifest: Manifest = serde_json::from_str(&text).map_err(|e| damaged(e.to_string()))?;
-    let supply = Supply::parse(&manifest.data).map_err(damaged)?;
-    let profile = manifest.profile.parse().map_err(damaged)?;
-    plan(profile, &manifest.only, &supply).map(Some).map_err(damaged)
 }
 
 #[derive(Deserialize)]

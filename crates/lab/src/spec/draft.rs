@@ -35,7 +35,9 @@ impl Draft {
         let mut axes = take_axes(&mut tree, &places)?;
         let mut tuned = tune::Entries::take(table_at(&mut tree, "tune", &places)?, &places);
         let mut said = Vec::new();
+        let mut seen = Vec::new();
         for text in given {
+            once(text, &mut seen, &places)?;
             apply(text, &mut tree, &mut places, &mut axes, &mut tuned, &mut said)?;
         }
         let per_rule = take_per_rule(&mut tree, &places)?;
@@ -165,6 +167,22 @@ fn take_per_rule(tree: &mut Table, places: &Places) -> Result<Vec<ForRule>, Spec
         }
     }
     Ok(out)
+}
+
+/// Refuses an override that takes back an earlier one: which of them is meant, nobody can tell.
+fn once<'a>(text: &'a str, seen: &mut Vec<(Change, &'a str)>, places: &Places) -> Result<(), SpecError> {
+    // What cannot be understood is told by `apply`.
+    let Ok(change) = overrides::parse(text) else { return Ok(()) };
+    let undone = |(earlier, by): &&(Change, &str)| {
+        *by != text && !matches!(earlier, Change::Remove { .. }) && change.undoes(earlier)
+    };
+    if let Some((_, earlier)) = seen.iter().find(undone) {
+        let message = format!("takes back the override \"{earlier}\" before it; leave one of the two out");
+        let place = Place::Override(text.into());
+        return Err(SpecError { place, ..places.error(change.path(), message) });
+    }
+    seen.push((change, text));
+    Ok(())
 }
 
 /// Applies one override to the tree or the grid and notes its key as the user's word.

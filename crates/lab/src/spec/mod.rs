@@ -10,12 +10,16 @@ they came from.
 
 mod draft;
 mod grid;
+mod keys;
 mod overrides;
 mod places;
 mod resolve;
 mod setup;
+mod syntax;
 mod tune;
 
+pub use keys::PLAIN as PLAIN_KEYS;
+pub use overrides::key_value;
 pub use places::{Place, SpecError};
 
 pub use tune::{Choice, Metric, Tune};
@@ -71,6 +75,10 @@ impl Spec {
         let draft = Draft::parse(text, file, overrides)?;
         let runs = draft.expand(&[], &[])?;
         draft.check_tuning(&runs)?;
+        if let Some(tune) = &draft.tune {
+            // A value that cannot be used must be told before the first run, not after hours of others.
+            draft.tuning(&tune.axes)?;
+        }
         Ok(Spec::of(runs, draft))
     }
 
@@ -132,6 +140,13 @@ impl RunSpec {
                 && lookup(tree, above).is_some_and(Value::is_str)
             {
                 e.key = above.to_owned();
+            }
+            // `widths=784,10` is a grid of two widths to the program, and one list to its user.
+            if let (Place::Override(text), true) = (&e.place, axes.iter().any(|(path, _)| *path == e.key))
+                && e.message.starts_with("expected a list")
+                && let Some((key, value)) = text.split_once('=')
+            {
+                e.message += &format!(" (a comma list makes a grid; one list is {key}=[{value}])");
             }
             e.value = lookup(tree, &e.key).filter(|v| !v.is_table()).map(|v| v.to_string().into());
             e

@@ -1,5 +1,6 @@
 //! Where every key of a spec was written, so that each complaint can name its line or override.
 
+use super::syntax::cure;
 use realign::ConfigError;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -76,12 +77,15 @@ impl Places {
     pub(crate) fn read(text: &str, file: &Path) -> Result<(Table, Places), SpecError> {
         let mut places = Places { file: file.into(), marks: BTreeMap::new() };
         let line_of = |at: usize| text[..at.min(text.len())].matches('\n').count() + 1;
+        let line_at = |span: Option<std::ops::Range<usize>>| {
+            span.and_then(|s| text.lines().nth(line_of(s.start) - 1)).unwrap_or_default()
+        };
         let syntax = |e: toml::de::Error| SpecError {
             file: file.to_path_buf(),
             place: e.span().map_or(Place::File, |s| Place::Line(line_of(s.start))),
             key: String::new(),
             value: None,
-            message: format!("not TOML: {}", e.message()),
+            message: format!("not TOML: {}{}", e.message(), cure(line_at(e.span()))),
         };
         let tree = DeTable::parse(text).map_err(syntax)?;
         places.walk(tree.get_ref(), "", &line_of);

@@ -1,9 +1,9 @@
 //! One run's table, checked, with every default filled in: the text that is hashed into the run's id.
 
+use super::keys;
 use super::places::{Places, SpecError};
 use realign::init::{FeedbackInit, WeightInit, feedback_options};
-use realign::registry::{Entry, Opt, build, suggest};
-use realign::train::Every;
+use realign::registry::{Entry, Opt, build};
 use realign::{ConfigError, loss, model, optim, rules};
 use realign_theory::probes;
 use toml::{Table, Value};
@@ -28,29 +28,13 @@ pub(crate) const TOP: &[&str] = &[
 /// No network has more weights than this; a slip of the fingers does, and the memory for it is asked for at once.
 const MOST_WEIGHTS: usize = 1 << 34;
 
-/// Nor is a run longer than this, in epochs and in steps: the products of such numbers must not overflow.
-const MOST_EPOCHS: i64 = 1_000_000_000;
-const MOST_STEPS: i64 = 1_000_000_000_000_000;
-
 /// Checks a run's table and fills in its defaults.
 pub(crate) fn resolve(tree: &Table, p: &Places) -> Result<Table, SpecError> {
-    known_keys(tree, "", TOP, p)?;
+    keys::known(tree, "", TOP, p)?;
     let mut out = Table::new();
-    let name = tree.get("name").ok_or_else(|| p.error("name", "missing: a spec needs a name"))?;
-    let name = name.as_str().ok_or_else(|| expected("name", "a string", name, p))?;
-    if name.is_empty()
-        || name.starts_with('.')
-        || !name.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c))
-    {
-        return Err(p.error("name", "becomes a folder's name: letters, digits, \"-\", \"_\" and \".\" only"));
-    }
-    out.insert("name".into(), Value::from(name));
-    let seed = match tree.get("seed") {
-        None => 0,
-        Some(Value::Integer(i)) if *i >= 0 => *i,
-        Some(other) => return Err(expected("seed", "an integer of at least 0", other, p)),
-    };
-    out.insert("seed".into(), Value::Integer(seed));
+    keys::check(keys::TOP, tree, "", p)?;
+    out.insert("name".into(), tree["name"].clone());
+    out.insert("seed".into(), tree.get("seed").cloned().unwrap_or(Value::Integer(0)));
 
     let data = section(tree, "data", "name", p)?.ok_or_else(|| missing("data", p))?;
     let config =
@@ -105,16 +89,6 @@ fn sub(value: Option<&Value>, path: &str, name_key: &str, p: &Places) -> Result<
             Ok(Some(Table::from_iter([(name_key.to_owned(), Value::from(s.as_str()))])))
         }
         Some(other) => Err(expected(path, "a table", other, p)),
-    }
-}
-
-fn known_keys(table: &Table, path: &str, known: &[&str], p: &Places) -> Result<(), SpecError> {
-    match table.keys().find(|k| !known.contains(&k.as_str())) {
-        None => Ok(()),
-        Some(key) => {
-            let full = super::places::join(path, key);
-            Err(p.error(&full, format!("unknown key \"{key}\"{}", suggest(key, known))))
-        }
     }
 }
 
@@ -179,7 +153,7 @@ fn weights(network: &Table) -> usize {
 
 fn init(tree: &Table, p: &Places) -> Result<Table, SpecError> {
     let given = section(tree, "init", "weight", p)?.unwrap_or_default();
-    known_keys(&given, "init", &["weight", "bias", "feedback"], p)?;
+    keys::known(&given, "init", &["weight", "bias", "feedback"], p)?;
     let part = |key: &str| sub(given.get(key), &format!("init.{key}"), "name", p);
     let with_scale = |mut table: Table, parse: &dyn Fn(Table) -> Result<(), ConfigError>| {
         match table.get("scale") {
@@ -226,26 +200,20 @@ fn optimizer(tree: &Table, p: &Places) -> Result<Table, SpecError> {
     if let Some(entry) = optim::OPTIMIZERS.iter().find(|e| Some(e.name) == name) {
         let own = entry.options.iter().map(|o| o.name);
         let known: Vec<&str> = ["name", "lr", "schedule", "clip"].into_iter().chain(own).collect();
-        known_keys(&table, "optimizer", &known, p)?;
+        keys::known(&table, "optimizer", &known, p)?;
     }
     let mut table = component(optim::OPTIMIZERS, "optimizer", "optimizer", table, p)?;
-    let lr = match lr {
-        None => return Err(p.error("optimizer.lr", "missing: the learning rate, a number above 0")),
-        Some(Value::Integer(i)) => Value::Float(i as f64),
-        Some(v) => v,
-    };
-    match lr.as_float() {
-        Some(x) if x > 0.0 && x.is_finite() => drop(table.insert("lr".into(), lr)),
-        Some(_) => return Err(p.error("optimizer.lr", "expected a number above 0")),
-        None => return Err(expected("optimizer.lr", "a number above 0", &lr, p)),
+    let plain = [("lr", lr), ("clip", clip)].into_iter().filter_map(|(k, v)| Some((k.to_owned(), v?)));
+    let plain: Table = plain.collect();
+    keys::check(keys::OPTIMIZER, &plain, "optimizer", p)?;
+    table.extend(plain);
+    // 1 and 1.0 are the same rate, so they must be the same run.
+    if let Some(Value::Integer(i)) = table.get("lr") {
+        table.insert("lr".into(), Value::Float(*i as f64));
     }
     let schedule = default_name(sub(schedule.as_ref(), "optimizer.schedule", "name", p)?, "constant");
     let schedule = component(optim::SCHEDULES, "schedule", "optimizer.schedule", schedule, p)?;
     table.insert("schedule".into(), Value::Table(schedule));
-    if let Some(clip) = clip {
-        optim::Clip::parse(&clip).map_err(|e| p.config("optimizer.clip", e))?;
-        table.insert("clip".into(), clip);
-    }
     Ok(table)
 }
 
@@ -260,57 +228,16 @@ fn flow(table: Table, p: &Places) -> Result<Table, SpecError> {
 
 fn train(tree: &Table, p: &Places) -> Result<Table, SpecError> {
     let mut table = section(tree, "train", "name", p)?.ok_or_else(|| missing("train", p))?;
-    known_keys(&table, "train", &["epochs", "steps", "batch", "dtype", "checkpoint"], p)?;
-    let count = |key: &str, most: i64, v: &Value| match v {
-        Value::Integer(i) if (1..=most).contains(i) => Ok(()),
-        Value::Integer(i) if *i > most => {
-            Err(p.error(&format!("train.{key}"), format!("expected an integer from 1 to {most}, got {i}")))
-        }
-        other => {
-            Err(p.error(&format!("train.{key}"), format!("expected an integer of at least 1, got {other}")))
-        }
-    };
+    let known: Vec<&str> = keys::TRAIN.iter().map(|o| o.name).collect();
+    keys::known(&table, "train", &known, p)?;
     match (table.get("epochs"), table.get("steps")) {
         (Some(_), Some(_)) => return Err(p.error("train.steps", "give either epochs or steps, not both")),
         (None, None) => return Err(p.error("train.epochs", "missing: give epochs or steps")),
-        (Some(e), None) => count("epochs", MOST_EPOCHS, e)?,
-        (None, Some(s)) => count("steps", MOST_STEPS, s)?,
+        _ => {}
     }
-    match table.entry("batch").or_insert(Value::Integer(64)) {
-        Value::String(s) if s == "full" => {}
-        Value::Integer(i) if *i >= 1 => {}
-        other => {
-            return Err(p.error(
-                "train.batch",
-                format!("expected an integer of at least 1 or \"full\", got {other}"),
-            ));
-        }
-    }
-    match table.entry("dtype").or_insert(Value::from("f32")).as_str() {
-        Some("f32" | "f64") => {}
-        Some(other) => {
-            let hint = suggest(other, &["f32", "f64"]);
-            return Err(p.error("train.dtype", format!("unknown number type \"{other}\"{hint}")));
-        }
-        None => return Err(p.error("train.dtype", "expected \"f32\" or \"f64\"")),
-    }
-    if every(&mut table, "checkpoint", "train", p)? == Every::Never {
-        return Err(p.error(
-            "train.checkpoint",
-            "a run keeps at least its first and last weights; the least is \"end\"",
-        ));
-    }
+    keys::check(keys::TRAIN, &table, "train", p)?;
+    fill(&mut table, keys::TRAIN);
     Ok(table)
-}
-
-/// Checks a cadence and writes its default, once an epoch.
-fn every(table: &mut Table, key: &str, path: &str, p: &Places) -> Result<Every, SpecError> {
-    let path = super::places::join(path, key);
-    let value = table.entry(key).or_insert(Value::from("1 epoch"));
-    let text = value
-        .as_str()
-        .ok_or_else(|| p.error(&path, "expected a cadence like \"1 epoch\", \"10 steps\" or \"log\""))?;
-    text.parse::<Every>().map_err(|e| p.error(&path, e))
 }
 
 /// What is measured when a spec asks for nothing.
@@ -328,13 +255,14 @@ fn probe_list(tree: &Table, p: &Places) -> Result<Value, SpecError> {
     for (i, probe) in given.iter().enumerate() {
         let path = format!("probes.{i}");
         let mut table = sub(Some(probe), &path, "name", p)?.unwrap_or_default();
-        every(&mut table, "every", &path, p)?;
+        keys::check(keys::PROBE, &table, &path, p)?;
+        fill(&mut table, keys::PROBE);
         let cadence = table.remove("every").unwrap_or(Value::from("1 epoch"));
         let name = table.get("name").and_then(Value::as_str);
         if let Some(entry) = probes::all().iter().find(|e| Some(e.name) == name) {
             let own = entry.options.iter().map(|o| o.name);
             let known: Vec<&str> = ["name", "every"].into_iter().chain(own).collect();
-            known_keys(&table, &path, &known, p)?;
+            keys::known(&table, &path, &known, p)?;
         }
         let mut table = component(probes::all(), "probe", &path, table, p)?;
         table.insert("every".into(), cadence);

@@ -101,7 +101,7 @@ impl RunSpec {
         self.text_at(key).parse::<Every>().map_err(|e| self.fault(key, ConfigError::new("", e)))
     }
 
-    fn section(&self, key: &str) -> Table {
+    pub(crate) fn section(&self, key: &str) -> Table {
         self.get(key).cloned().and_then(as_table).unwrap_or_default()
     }
 

@@ -16,7 +16,7 @@ It only says what is wanted; `sweep::tune` makes the runs and chooses.
 use super::draft::{Axis, Draft, covers};
 use super::overrides::Change;
 use super::places::{Places, leaves};
-use super::{Place, RunSpec, SpecError, grid, overrides, resolve};
+use super::{Place, RunSpec, SpecError, grid, keys, overrides, resolve};
 use realign::registry::suggest;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,8 +39,6 @@ pub enum Metric {
 }
 
 impl Metric {
-    const ALL: [&str; 2] = ["val_accuracy", "val_loss"];
-
     /// The word in a spec.
     pub fn name(self) -> &'static str {
         match self {
@@ -135,8 +133,11 @@ impl Tune {
                 "seeds" => tune.seeds = seeds(&value).map_err(wrong)?,
                 "metric" => tune.metric = metric(&value).map_err(wrong)?,
                 "extend" => {
-                    let n = value.as_integer().filter(|n| (0..=20).contains(n));
-                    tune.extend = n.ok_or_else(|| wrong("expected an integer from 0 to 20".into()))? as usize;
+                    keys::find(keys::TUNE, "extend")
+                        .allowed
+                        .check("extend", &value)
+                        .map_err(|e| wrong(e.message))?;
+                    tune.extend = value.as_integer().unwrap_or(0) as usize;
                 }
                 "per" => tune.per = per(&value, draft).map_err(wrong)?,
                 key => {
@@ -169,13 +170,13 @@ impl Tune {
 
 fn metric(value: &Value) -> Result<Metric, String> {
     match value.as_str() {
-        Some("val_accuracy") => Ok(Metric::ValAccuracy),
-        Some("val_loss") => Ok(Metric::ValLoss),
         Some(test) if test.starts_with("test") => {
             Err("tuning on test examples would spoil them; use \"val_accuracy\" or \"val_loss\"".into())
         }
-        Some(other) => Err(format!("unknown metric{}", suggest(other, &Metric::ALL))),
-        None => Err("expected \"val_accuracy\" or \"val_loss\"".into()),
+        word => {
+            keys::find(keys::TUNE, "metric").allowed.check("metric", value).map_err(|e| e.message)?;
+            Ok(if word == Some("val_loss") { Metric::ValLoss } else { Metric::ValAccuracy })
+        }
     }
 }
 

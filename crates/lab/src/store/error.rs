@@ -33,9 +33,9 @@ pub enum StoreError {
         /// First line that differs.
         difference: String,
     },
-    /// The data have changed since the run's last checkpoint.
+    /// The data are not those that the run was made on.
     #[error(
-        "run directory {path} has a checkpoint on other data ({difference}); bring those back to go on, or remove it to start over",
+        "run directory {path} was made on other data ({difference}); bring those back, or remove the directory to start over",
         path = path.display()
     )]
     OtherData {
@@ -66,6 +66,15 @@ impl StoreError {
     pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> StoreError {
         let path = path.to_path_buf();
         move |source| StoreError::Io { doing, path, source }
+    }
+
+    /// A JSON file that cannot be read, or this line of a file of JSON lines: with line and column.
+    pub(crate) fn json(path: &Path, line: Option<usize>, error: &serde_json::Error) -> StoreError {
+        let column = error.column();
+        let text = error.to_string();
+        let what = text.strip_suffix(&format!(" at line {} column {column}", error.line())).unwrap_or(&text);
+        let message = format!("damaged at line {}, column {column}: {what}", line.unwrap_or(error.line()));
+        StoreError::Damaged { path: path.to_path_buf(), message }
     }
 
     /// Whether the user chose an unusable directory.

@@ -118,7 +118,7 @@ fn scan(
             return Ok(());
         }
         (end, number) = (end + read as u64, number + 1);
-        match serde_json::from_slice::<Stored>(&line) {
+        match serde_json::from_slice::<Stored>(line.trim_ascii_end()) {
             Ok(row) => {
                 if !each(row, end)? {
                     return Ok(());
@@ -127,11 +127,28 @@ fn scan(
             // A machine that lost power may leave a broken tail with a line end in it.
             Err(_) if reader.fill_buf().is_ok_and(<[u8]>::is_empty) => return Ok(()),
             Err(e) => {
-                let message = format!("line {number} is damaged: {e}");
-                return Err(StoreError::Damaged { path: path.to_path_buf(), message });
+                return Err(StoreError::json(path, Some(number), &e));
             }
         }
     }
+}
+
+/// Loss before the first step on each split that the probe `accuracy` looked at, in the order of the rows; empty if it did not.
+///
+/// # Errors
+/// If it cannot be read.
+pub(crate) fn first_losses(path: &Path) -> Result<Vec<(String, f64)>, StoreError> {
+    let mut losses = Vec::new();
+    scan(path, |row, _| {
+        let first = row.step == 0;
+        if let (true, "accuracy", "loss", Some(split), Some(value)) =
+            (first, row.probe.as_str(), row.name.as_str(), row.split, row.value)
+        {
+            losses.push((split, value));
+        }
+        Ok(first)
+    })?;
+    Ok(losses)
 }
 
 /// All whole rows of a `metrics.jsonl`.

@@ -1,26 +1,32 @@
 /*!
-The run directory (design.md section 6): `spec.toml`, `overrides.txt`, `env.json`, `data.json`, `metrics.jsonl`,
+The run directory (design.md section 6): `spec.toml`, `overrides.txt`, `env.json`, `data.json`, `manifest.json`, `metrics.jsonl`,
 `metrics.parquet`, `checkpoints/step_N.safetensors`, `summary.json`, `STATUS`, and `run.lock` while somebody is at work.
 
 Every file but `metrics.jsonl` is written whole, by temporary file and rename. Rows of step s are on disk before the
 checkpoint of step s, so after a kill the newest checkpoint and the rows up to its step are what an uninterrupted run had.
+What a run began with is written once and listed in `manifest.json`; a run goes on only where it is unchanged.
 */
 
+mod data;
 mod env;
 mod error;
 pub(crate) mod files;
+mod manifest;
 mod metrics;
 mod report;
 
+pub(crate) use data::same as same_data;
 pub use error::StoreError;
+pub use manifest::verify;
 pub use metrics::{Stored, read as read_metrics};
-pub use report::{RunReport, Status};
+pub use report::{Rise, RunReport, Status};
 
 use crate::RunSpec;
+use manifest::Manifest;
 use metrics::Appender;
 use realign::checkpoint::Checkpoint;
 use realign::train::Row;
-use realign_data::{DataRecord, Source};
+use realign_data::DataRecord;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -44,7 +50,7 @@ fn digest(checkpoint: &Checkpoint) -> String {
         hash.update(name.as_bytes());
         hash.update(tensor.to_le_bytes());
     }
-    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+    manifest::hex(&hash.finalize())
 }
 
 fn intact(checkpoint: &Checkpoint) -> bool {
@@ -59,6 +65,8 @@ fn meta<'a>(checkpoint: &'a Checkpoint, key: &str) -> Option<&'a str> {
 pub struct RunDir {
     path: PathBuf,
     metrics: Option<Appender>,
+    manifest: Manifest,
+    notes: Vec<String>,
     // Held for its lock, which the system drops with it, however the process ends.
     _lock: File,
 }
@@ -76,10 +84,13 @@ pub(crate) fn check(path: &Path, spec: &RunSpec) -> Result<(), StoreError> {
     };
     match fs::read_to_string(path.join("spec.toml")) {
         Ok(text) if text == spec.to_toml() => Ok(()),
-        Ok(text) => Err(StoreError::OtherSpec {
-            path: path.to_path_buf(),
-            difference: difference(&text, spec.to_toml()),
-        }),
+        Ok(text) => {
+            let other = || StoreError::OtherSpec {
+                path: path.to_path_buf(),
+                difference: difference(&text, spec.to_toml()),
+            };
+            Err(manifest::changed_spec(path, &text, spec.to_toml()).unwrap_or_else(other))
+        }
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             let names = entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned());
             match names.into_iter().find(|n| !BEFORE_SPEC.contains(&n.as_str())) {
@@ -116,52 +127,52 @@ fn difference(there: &str, here: &str) -> String {
     }
 }
 
-/// The first thing in which two records of data differ, but for the places of files.
-fn data_difference(there: &DataRecord, here: &DataRecord) -> Option<String> {
-    let hashes = |source: &Source| match source {
-        Source::Files(files) => files.iter().map(|f| f.sha256.clone()).collect::<Vec<_>>(),
-        Source::Procedural => Vec::new(),
-    };
-    let (before, now) = (hashes(&there.source), hashes(&here.source));
-    if let (Source::Files(files), Some(k)) = (&here.source, before.iter().zip(&now).position(|(a, b)| a != b))
-    {
-        return Some(format!("{}: SHA-256 was {} and is {}", files[k].path, before[k], now[k]));
-    }
-    let placeless = |r: &DataRecord| DataRecord { source: Source::Procedural, ..r.clone() };
-    let same = before.len() == now.len() && placeless(there) == placeless(here);
-    (!same).then(|| "data.json would be another one".to_owned())
-}
-
 /// The checkpoint of a run at `step`, if it is there.
 pub(crate) fn checkpoint_at(path: &Path, step: u64) -> Result<Option<Checkpoint>, StoreError> {
     let file = path.join("checkpoints").join(format!("step_{step}.safetensors"));
     match fs::read(&file) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(StoreError::io("read", &file)(e)),
-        Ok(bytes) => Checkpoint::from_bytes(&bytes)
-            .map(Some)
-            .map_err(|e| StoreError::Damaged { path: file, message: e.to_string() }),
+        Ok(bytes) => {
+            let damaged = |message| StoreError::Damaged { path: file.clone(), message };
+            let checkpoint = Checkpoint::from_bytes(&bytes).map_err(|e| damaged(e.to_string()))?;
+            if !intact(&checkpoint) {
+                return Err(damaged("the SHA-256 of its tensors is not the one it carries".into()));
+            }
+            Ok(Some(checkpoint))
+        }
     }
 }
 
-/// The report of a finished run of this spec in `path`.
+/// The report of a finished run in `path`; none if it has not ended, or if its report is damaged, so that it is made again.
 pub(crate) fn finished(path: &Path) -> Option<RunReport> {
-    if !status(path)?.is_final() {
-        return None;
+    ending(path).ok().flatten()
+}
+
+/// The report of a run in `path`, if it has ended.
+///
+/// # Errors
+/// If it has ended and its `summary.json` is not there or damaged; says where.
+pub(crate) fn ending(path: &Path) -> Result<Option<RunReport>, StoreError> {
+    if !status(path).is_some_and(Status::is_final) {
+        return Ok(None);
     }
     // A run directory may have been moved since.
-    summary(path).map(|r| RunReport { run: path.display().to_string(), ..r })
+    summary(path).map(|r| Some(RunReport { run: path.display().to_string(), ..r }))
 }
 
-fn summary(path: &Path) -> Option<RunReport> {
-    serde_json::from_str(&fs::read_to_string(path.join("summary.json")).ok()?).ok()
+fn summary(path: &Path) -> Result<RunReport, StoreError> {
+    let path = path.join("summary.json");
+    let text = fs::read(&path).map_err(StoreError::io("read", &path))?;
+    serde_json::from_slice(&text).map_err(|e| StoreError::json(&path, None, &e))
 }
 
 impl RunDir {
-    /// Makes the directory, locks it and writes what is known before training.
+    /// Makes the directory, locks it and writes what is known before training; in one with a checkpoint to go on from, what the run began with must
+    /// be unchanged and stays as it is.
     ///
     /// # Errors
-    /// If it belongs to another spec or process, or cannot be written.
+    /// If it belongs to another spec or process, was changed, or cannot be written.
     pub(crate) fn open(
         path: &Path,
         spec: &RunSpec,
@@ -169,6 +180,8 @@ impl RunDir {
         env: &env::Session<'_>,
     ) -> Result<RunDir, StoreError> {
         check(path, spec)?;
+        // Before the lock: a program started while it is held inherits it for a moment.
+        let env = env::collect(env, data);
         fs::create_dir_all(path).map_err(StoreError::io("make the run directory", path))?;
         let lock_path = path.join("run.lock");
         let lock = OpenOptions::new()
@@ -182,28 +195,60 @@ impl RunDir {
         })?;
         // Somebody may have been faster between the look and the lock.
         check(path, spec)?;
-        let dir = RunDir { path: path.to_path_buf(), metrics: None, _lock: lock };
-        dir.check_data(data)?;
-        dir.write("spec.toml", spec.to_toml().as_bytes())?;
+        let mut dir = RunDir {
+            path: path.to_path_buf(),
+            metrics: None,
+            manifest: Manifest::new(),
+            notes: Vec::new(),
+            _lock: lock,
+        };
         let overrides: String = spec.overrides().iter().map(|o| format!("{o}\n")).collect();
+        if dir.checkpoints().next().is_some() {
+            dir.goes_on(data)?;
+        } else {
+            dir.begins(spec.to_toml(), data)?;
+        }
         dir.write("overrides.txt", overrides.as_bytes())?;
-        dir.write_json("data.json", data)?;
-        dir.write_json("env.json", &env::collect(env, data))?;
+        dir.write_json("env.json", &env)?;
         let checkpoints = path.join("checkpoints");
         fs::create_dir_all(&checkpoints).map_err(StoreError::io("make", &checkpoints))?;
         Ok(dir)
     }
 
-    /// Refuses to go on from a checkpoint with other data than it was made on. Where files lie may change; a record that this version cannot
-    /// read says nothing.
-    fn check_data(&self, data: &DataRecord) -> Result<(), StoreError> {
-        let path = self.path.join("data.json");
-        let there = fs::read(&path).ok().and_then(|text| serde_json::from_slice::<DataRecord>(&text).ok());
-        let Some(difference) = there.and_then(|there| data_difference(&there, data)) else { return Ok(()) };
-        if self.checkpoints().next().is_none() {
-            return Ok(());
+    /// Writes what the run begins with. The manifest comes last: what it lists is there.
+    fn begins(&mut self, spec: &str, data: &DataRecord) -> Result<(), StoreError> {
+        for (name, text) in [("spec.toml", spec), ("data.json", &data.to_json())] {
+            self.write(name, text.as_bytes())?;
+            self.manifest.list(name, text.as_bytes());
         }
-        Err(StoreError::OtherData { path: self.path.clone(), difference })
+        self.manifest.write(&self.path)
+    }
+
+    /// Refuses to go on from a checkpoint where spec, first weights or record of the data were changed, or with other data than these.
+    fn goes_on(&mut self, data: &DataRecord) -> Result<(), StoreError> {
+        self.notes = verify(&self.path)?;
+        same_data(&self.path, data)?;
+        match Manifest::read(&self.path)? {
+            Some(manifest) => self.manifest = manifest,
+            // From now on what an older version wrote can be checked too.
+            None => {
+                if !self.path.join("data.json").exists() {
+                    self.write("data.json", data.to_json().as_bytes())?;
+                }
+                for name in ["spec.toml", "data.json", manifest::FIRST] {
+                    if let Ok(bytes) = fs::read(self.path.join(name)) {
+                        self.manifest.list(name, &bytes);
+                    }
+                }
+                self.manifest.write(&self.path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What could not be checked when the run was taken up again, in sentences.
+    pub(crate) fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The directory.
@@ -267,7 +312,12 @@ impl RunDir {
         let mut stamped = checkpoint.clone();
         stamped.meta.push((ROWS.to_owned(), length.to_string()));
         stamped.meta.push((DIGEST.to_owned(), digest(checkpoint)));
-        files::write(&self.checkpoint_path(checkpoint.step), &stamped.to_bytes())?;
+        let bytes = stamped.to_bytes();
+        files::write(&self.checkpoint_path(checkpoint.step), &bytes)?;
+        if checkpoint.step == 0 {
+            self.manifest.list(manifest::FIRST, &bytes);
+            self.manifest.write(&self.path)?;
+        }
         for step in self.steps().into_iter().filter(|s| *s > 0).skip(KEPT) {
             let path = self.checkpoint_path(step);
             fs::remove_file(&path).map_err(StoreError::io("remove", &path))?;

@@ -1,5 +1,6 @@
 //! How a run ended: `STATUS` and `summary.json`.
 
+use super::metrics::first_losses;
 use realign::train::Final;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -74,7 +75,64 @@ pub struct RunReport {
     pub update_angle: Vec<Option<f64>>,
 }
 
+/// A run that made all its steps and has a higher train loss than before the first.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rise {
+    /// Loss before the first step.
+    pub start: Option<f64>,
+    /// Mean loss over the train split at the end; `None` if it is no finite number.
+    pub end: Option<f64>,
+}
+
+/// How much higher than the loss of other examples before the first step the train loss must end: no example was seen then, so both starts have the same
+/// expectation, and no more than this lies between means over a few hundred examples.
+const SLACK: f64 = 1.05;
+
+impl Rise {
+    /// From the losses before the first step by split and the train loss at the end.
+    fn of(first: &[(String, f64)], end: Option<f64>) -> Option<Rise> {
+        let on = |split: &str| first.iter().find(|(s, _)| s == split).map(|(_, loss)| *loss);
+        let (start, bound) = match on("train") {
+            Some(start) => (Some(start), Some(start)),
+            None => {
+                let start = on("validation").or_else(|| on("test"));
+                (start, start.map(|s| SLACK * s))
+            }
+        };
+        let rose = match (bound, end) {
+            (_, None) => true,
+            (Some(bound), Some(end)) => end > bound,
+            (None, Some(_)) => false,
+        };
+        rose.then_some(Rise { start, end })
+    }
+}
+
+impl fmt::Display for Rise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = crate::table::plain;
+        match self.end {
+            Some(end) => write!(f, "the train loss ended at {}", number(end))?,
+            None => f.write_str("the train loss ended at no finite number")?,
+        }
+        if let Some(start) = self.start {
+            write!(f, ", above its start at {}", number(start))?;
+        }
+        f.write_str(": the rate may be too high")
+    }
+}
+
 impl RunReport {
+    /// Whether the train loss ended above its start, told from the rows of the probe `accuracy` before the first step: of the train split, or else
+    /// of other examples. None if it did not, or nothing was measured then. A run that diverged says so itself.
+    pub fn rise(&self) -> Option<Rise> {
+        if self.status != Status::Done {
+            return None;
+        }
+        let first = first_losses(&Path::new(&self.run).join("metrics.jsonl")).unwrap_or_default();
+        Rise::of(&first, self.train_loss)
+    }
+
     pub(crate) fn new(
         run: &Path,
         status: Status,
@@ -99,5 +157,30 @@ impl RunReport {
             weight_angle: last.weight_angle.into_iter().map(finite).collect(),
             update_angle: last.update_angle.into_iter().map(finite).collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rose(split: &str, start: f64, end: f64) -> bool {
+        Rise::of(&[(split.to_owned(), start)], Some(end)).is_some()
+    }
+
+    /// On the train split itself any rise counts; other examples leave 5 %.
+    #[test]
+    fn a_loss_above_its_start_is_told_and_one_just_below_is_not() {
+        assert!(rose("train", 2.0, 2.000_001) && !rose("train", 2.0, 2.0));
+        assert!(rose("test", 2.0, 2.101) && !rose("test", 2.0, 2.099));
+        let both = [("test".to_owned(), 1.0), ("train".to_owned(), 3.0)];
+        assert!(Rise::of(&both, Some(2.9)).is_none(), "the train split's own start decides");
+        assert!(Rise::of(&[], Some(1e9)).is_none(), "nothing was measured at the start");
+        assert!(Rise::of(&[], None).is_some(), "no finite loss at the end");
+        let text = Rise { start: Some(2.45), end: Some(3.2e31) }.to_string();
+        assert_eq!(
+            text,
+            "the train loss ended at 3.2000e31, above its start at 2.4500: the rate may be too high"
+        );
     }
 }

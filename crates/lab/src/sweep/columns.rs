@@ -44,6 +44,44 @@ impl Cell {
     }
 }
 
+/// What a column of a Parquet file consists of. It follows from what the column means, never from what happens to be in it, so that
+/// the files of a sweep at work, of the same sweep at its end and of another one can be read as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Strings.
+    Text,
+    /// Whole numbers: counts, places and seeds.
+    Int,
+    /// Numbers.
+    Float,
+    /// Truth values.
+    Bool,
+}
+
+impl Kind {
+    /// The kind of a setting from its values: numbers are numbers, whole or not (0 and 0.5 are values of one setting); mixed ones are words.
+    pub(super) fn of<'a>(values: impl IntoIterator<Item = &'a Cell>) -> Kind {
+        let kind = |cell: &Cell| match cell {
+            Cell::Empty => None,
+            Cell::Bool(_) => Some(Kind::Bool),
+            Cell::Int(_) | Cell::Float(_) => Some(Kind::Float),
+            Cell::Text(_) => Some(Kind::Text),
+        };
+        let mut kinds = values.into_iter().filter_map(kind);
+        let first = kinds.next().unwrap_or(Kind::Text);
+        if kinds.all(|k| k == first) { first } else { Kind::Text }
+    }
+
+    fn physical(self) -> Physical {
+        match self {
+            Kind::Text => Physical::BYTE_ARRAY,
+            Kind::Int => Physical::INT64,
+            Kind::Float => Physical::DOUBLE,
+            Kind::Bool => Physical::BOOLEAN,
+        }
+    }
+}
+
 /// Columns and rows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Results {
@@ -51,22 +89,6 @@ pub struct Results {
     pub columns: Vec<String>,
     /// The rows; each as long as the list of columns.
     pub rows: Vec<Vec<Cell>>,
-}
-
-/// What a whole column consists of.
-fn kind(cells: &[&Cell]) -> Physical {
-    let all = |f: fn(&Cell) -> bool| cells.iter().all(|c| matches!(c, Cell::Empty) || f(c));
-    if cells.iter().all(|c| matches!(c, Cell::Empty)) {
-        Physical::DOUBLE
-    } else if all(|c| matches!(c, Cell::Bool(_))) {
-        Physical::BOOLEAN
-    } else if all(|c| matches!(c, Cell::Int(_))) {
-        Physical::INT64
-    } else if all(|c| c.number().is_some()) {
-        Physical::DOUBLE
-    } else {
-        Physical::BYTE_ARRAY
-    }
 }
 
 impl Results {
@@ -86,40 +108,35 @@ impl Results {
         out
     }
 
-    /// As a Parquet file. A column is of whole numbers, numbers, truth values, or - if it is mixed - of words.
+    /// As a Parquet file with these kinds of columns.
     ///
     /// # Errors
     /// If the format refuses, which is a bug.
-    pub fn parquet(&self) -> Packed<Vec<u8>> {
+    pub(super) fn parquet(&self, kinds: &[Kind]) -> Packed<Vec<u8>> {
         let columns: Vec<Vec<&Cell>> =
             (0..self.columns.len()).map(|i| self.rows.iter().map(|r| &r[i]).collect()).collect();
-        let fields = self.columns.iter().zip(&columns).map(|(name, cells)| {
-            let kind = kind(cells);
-            let field = Type::primitive_type_builder(name, kind).with_repetition(Repetition::OPTIONAL);
-            let field = if kind == Physical::BYTE_ARRAY {
-                field.with_logical_type(Some(LogicalType::String))
-            } else {
-                field
-            };
-            field.build().map(Arc::new)
+        let fields = self.columns.iter().zip(kinds).map(|(name, kind)| {
+            let field = Type::primitive_type_builder(name, kind.physical());
+            let logical = (*kind == Kind::Text).then_some(LogicalType::String);
+            field.with_repetition(Repetition::OPTIONAL).with_logical_type(logical).build().map(Arc::new)
         });
         let fields = fields.collect::<Packed<Vec<_>>>()?;
         let schema = Arc::new(Type::group_type_builder("results").with_fields(fields).build()?);
         let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
         let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties))?;
         let mut group = writer.next_row_group()?;
-        for cells in &columns {
-            match kind(cells) {
-                Physical::BOOLEAN => write::<BoolType>(&mut group, cells, |c| match c {
+        for (cells, kind) in columns.iter().zip(kinds) {
+            match kind {
+                Kind::Bool => write::<BoolType>(&mut group, cells, |c| match c {
                     Cell::Bool(b) => Some(*b),
                     _ => None,
                 })?,
-                Physical::INT64 => write::<Int64Type>(&mut group, cells, |c| match c {
+                Kind::Int => write::<Int64Type>(&mut group, cells, |c| match c {
                     Cell::Int(i) => Some(*i),
                     _ => None,
                 })?,
-                Physical::DOUBLE => write::<DoubleType>(&mut group, cells, Cell::number)?,
-                _ => write::<ByteArrayType>(&mut group, cells, |c| match c {
+                Kind::Float => write::<DoubleType>(&mut group, cells, Cell::number)?,
+                Kind::Text => write::<ByteArrayType>(&mut group, cells, |c| match c {
                     Cell::Empty => None,
                     other => Some(ByteArray::from(other.text().as_str())),
                 })?,

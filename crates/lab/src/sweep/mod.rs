@@ -14,19 +14,21 @@ mod collect;
 mod columns;
 mod error;
 mod folder;
+mod labels;
 mod shard;
 mod status;
 pub mod tune;
 mod work;
 
 pub use claim::Pace;
-pub use collect::{collect, long};
+pub use collect::{Collected, collect, long, series};
 pub use columns::{Cell, Results};
 pub use error::SweepError;
 pub use folder::Listed;
+pub use labels::labels;
 pub use shard::Shard;
 pub use status::{Standing, State, Summary, retry, status};
-pub use work::{Crew, Ended, work};
+pub use work::{Crew, Ended, Stage, work};
 
 use crate::{LabError, Observer, Out, RunOptions, RunSpec, Spec};
 use folder::Folder;
@@ -44,6 +46,8 @@ pub struct Sweep {
     pub tuned: Option<Tuned>,
     /// Whether tuning was cut short, by `stop` or because other processes are still at it: the same command goes on.
     pub unfinished: bool,
+    /// Runs of the folder that have ended and have a damaged file, with that file and the place in it.
+    pub damaged: Vec<Standing>,
 }
 
 /// Tunes if the spec asks for it, makes its runs and writes the results of the folder. To be called again after any
@@ -68,12 +72,20 @@ pub fn run_sweep(
         None => (spec.clone(), None),
         Some(_) => match tune::tune(spec, root, options, crew, observer, stop)? {
             Some(tuned) => (spec.with_choices(&tuned.choices())?, Some(tuned)),
-            None => return Ok(Sweep { runs: vec![], ended: vec![], tuned: None, unfinished: true }),
+            None => {
+                return Ok(Sweep {
+                    runs: vec![],
+                    ended: vec![],
+                    tuned: None,
+                    unfinished: true,
+                    damaged: vec![],
+                });
+            }
         },
     };
     let runs = spec.runs();
-    let ended = make(root, &runs, options, crew, observer, stop)?;
-    Ok(Sweep { runs, ended, tuned, unfinished: false })
+    let (ended, damaged) = made(root, &runs, options, crew, observer, stop)?;
+    Ok(Sweep { runs, ended, tuned, unfinished: false, damaged })
 }
 
 /// Lists runs in the manifest of the folder `root`, makes those that are not there and writes the results of the folder: the part of
@@ -89,17 +101,32 @@ pub fn make(
     observer: &mut (dyn Observer + Send),
     stop: &AtomicBool,
 ) -> Result<Vec<Ended>, LabError> {
+    made(root, runs, options, crew, observer, stop).map(|(ended, _)| ended)
+}
+
+/// As [`make`], with the damaged runs of the folder.
+fn made(
+    root: &Path,
+    runs: &[RunSpec],
+    options: &RunOptions,
+    crew: &Crew,
+    observer: &mut (dyn Observer + Send),
+    stop: &AtomicBool,
+) -> Result<(Vec<Ended>, Vec<Standing>), LabError> {
     let folder = Folder(root.to_path_buf());
     folder.list(runs)?;
     let options = RunOptions { out: Out::Root(root.to_path_buf()), ..options.clone() };
-    observer.begins(crew.shard.map_or(runs.len(), |s| s.of(runs).len()));
+    match crew.shard {
+        Some(shard) => observer.begins(&shard.of(runs), crew.stage),
+        None => observer.begins(runs, crew.stage),
+    }
     let ended = work(runs, &options, crew, observer, stop);
     // On a full disk the errors of the runs are what is to be told; the results are written by the next attempt.
     let full = ended.iter().flatten().any(|e| e.as_ref().is_err_and(work::full));
     if !stop.load(Ordering::Relaxed) && !full {
         // The folder may have been deleted in the meantime.
         folder.list(runs)?;
-        collect(root)?;
+        return Ok((ended, collect(root)?.damaged));
     }
-    Ok(ended)
+    Ok((ended, Vec::new()))
 }

@@ -24,6 +24,8 @@ pub enum State {
     Stopped,
     /// Ended by an error.
     Failed,
+    /// Ended, but a file of it cannot be read.
+    Damaged,
     /// Not started.
     Queued,
 }
@@ -38,6 +40,7 @@ impl State {
             State::Stale => "stale",
             State::Stopped => "stopped",
             State::Failed => "failed",
+            State::Damaged => "damaged",
             State::Queued => "queued",
         }
     }
@@ -51,7 +54,7 @@ pub struct Standing {
     pub run: Listed,
     /// Where it stands.
     pub status: State,
-    /// The error of a failed run.
+    /// The error of a failed run; of a damaged one the file, and where in it.
     pub error: Option<String>,
     /// Machine and process at work on it.
     pub worker: Option<String>,
@@ -81,7 +84,8 @@ pub fn status(root: &Path) -> Result<Summary, LabError> {
 }
 
 fn standing(folder: &Folder, run: Listed) -> Standing {
-    let word = store::status(&folder.0.join(&run.folder));
+    let dir = folder.0.join(&run.folder);
+    let word = store::status(&dir);
     let claim = claim::look(&folder.claims(), &run.id);
     let failure = folder.failure(&run.id);
     let alive = claim.as_ref().is_some_and(|(note, age)| {
@@ -99,8 +103,11 @@ fn standing(folder: &Folder, run: Listed) -> Standing {
         Some(Status::Stopped) => State::Stopped,
         None => State::Queued,
     };
-    let error = (status == State::Failed).then(|| failure.map(|f| f.error)).flatten();
     let worker = claim.filter(|_| alive).map(|(note, _)| format!("{}, process {}", note.host, note.pid));
+    if let Err(damage) = store::ending(&dir) {
+        return Standing { run, status: State::Damaged, error: Some(damage.to_string()), worker };
+    }
+    let error = (status == State::Failed).then(|| failure.map(|f| f.error)).flatten();
     Standing { run, status, error, worker }
 }
 

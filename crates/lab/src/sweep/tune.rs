@@ -3,18 +3,19 @@ Fair tuning (design.md section 7): every rule is tried with the same values on t
 metric on validation examples over these seeds (and over axes of the grid that have no choice of their own).
 
 * A candidate of which one run diverged is no choice; it stays in the curve with its count.
-* Of candidates that are exactly as good the middle one is taken.
+* Of candidates that are equally good (but for rounding: a mean of shares) the middle one is taken.
 * If a best value lies at an end of a geometric axis, the axis grows there by one value, **for all rules** so that their budgets stay equal,
   at most `extend` times at each end. What is still at an end then is chosen with a warning.
 * The tuning runs are ordinary runs, in the sweep `tune/` of the folder. The choice and all it was made from are written to `tune.json`, the
   sensitivity curves to `tune/sensitivity.csv`; the same spec does not tune again.
 
-It does not look at test examples, and stops without a choice if a tuning run fails for a reason that is no result.
+The tuning runs have no test examples ([`Stage::Tuning`]): nothing of them is computed, told or stored. Tuning stops without a choice if a tuning run fails for a reason that is no result.
 */
 
 use super::columns::{Cell, Results};
 use super::folder::{write_json, write_shared};
-use super::{Crew, SweepError, make};
+use super::{Crew, Stage, SweepError, make};
+use crate::stats;
 use crate::store::read_metrics;
 use crate::{Choice, LabError, Metric, Observer, RunOptions, RunReport, RunSpec, Spec, Status, Tune};
 use serde::{Deserialize, Serialize};
@@ -183,7 +184,7 @@ pub(super) fn tune(
         return Ok(Some(tuned));
     }
     // Parts share the tuning runs among themselves: each part needs them all.
-    let crew = Crew { shard: None, ..*crew };
+    let crew = Crew { shard: None, stage: Stage::Tuning, ..*crew };
     let dir = root.join("tune");
     let mut grids: Vec<Grid> = tune.axes.iter().map(|(key, values)| Grid::new(key, values)).collect();
     let (axes, trials) = loop {
@@ -308,7 +309,8 @@ fn groups(trials: &[Trial]) -> Vec<Vec<&Trial>> {
 pub(crate) fn best<'a>(group: &[&'a Trial], metric: Metric) -> Option<&'a Trial> {
     let better = |a: f64, b: f64| if metric == Metric::ValLoss { a.min(b) } else { a.max(b) };
     let top = group.iter().filter_map(|t| t.mean()).reduce(better)?;
-    let equal: Vec<&&Trial> = group.iter().filter(|t| t.mean() == Some(top)).collect();
+    let equal: Vec<&&Trial> =
+        group.iter().filter(|t| t.mean().is_some_and(|m| stats::equal(m, top))).collect();
     equal.get((equal.len() - 1) / 2).map(|t| **t)
 }
 

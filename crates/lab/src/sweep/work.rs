@@ -26,12 +26,23 @@ pub struct Crew {
     pub wait: bool,
     /// Make only this part of the runs.
     pub shard: Option<Shard>,
+    /// What the runs are for.
+    pub stage: Stage,
+}
+
+/// What runs are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// A choice is made from them: they have no test examples.
+    Tuning,
+    /// They are reported.
+    Reported,
 }
 
 impl Crew {
     /// All runs, waiting for others, at the usual pace.
     pub fn new(threads: usize) -> Crew {
-        Crew { threads, pace: Pace::default(), wait: true, shard: None }
+        Crew { threads, pace: Pace::default(), wait: true, shard: None, stage: Stage::Reported }
     }
 }
 
@@ -249,7 +260,8 @@ impl Team<'_> {
     fn make(&self, spec: &RunSpec, claim: Option<&Claim<'_>>) -> Result<RunReport, LabError> {
         let stop = || self.stop.load(Ordering::Relaxed) || claim.is_some_and(Claim::lost);
         let mine = || claim.is_none_or(Claim::valid);
-        run_held(spec, self.options, &mut Shared(&self.observer), &Control { stop: &stop, mine: &mine })
+        let control = Control { stop: &stop, mine: &mine, stage: self.crew.stage };
+        run_held(spec, self.options, &mut Shared(&self.observer), &control)
     }
 }
 

@@ -109,6 +109,33 @@ pub fn channel_map(
     });
 }
 
+/// Gross sizes of what a normalisation rounds, per channel, with `of(c) = [mean, s², t², r²]`:
+/// `below[c] = sum of x² (delta² + s² + t² (x² + mean²))` and `above[c] = sum of delta² (1 + r² (x² + mean²))`, in one reading.
+#[track_caller]
+pub fn channel_gross(
+    delta: &Tensor,
+    x: &Tensor,
+    of: impl Fn(usize) -> [f64; 4] + Sync,
+    below: &mut [f64],
+    above: &mut [f64],
+    par: Par,
+) {
+    assert_eq!(delta.numel(), x.numel(), "channel_gross: {:?} and {:?}", delta.shape(), x.shape());
+    let (channels, area) = (below.len(), area(x, below.len()));
+    crate::dispatch!(x.dtype(), T => {
+        let (delta, x) = (delta.as_slice::<T>(), x.as_slice::<T>());
+        par.each_pair(below, 1, above, 1, |c, below, above| {
+            let [mean, s, t, r] = of(c);
+            let sums = of_channel(delta, x, c, channels, area, #[inline(always)] |d, x| {
+                let (d, x) = (d * d, x * x);
+                let spread = x + mean * mean;
+                [x * (d + s + t * spread), d * (1.0 + r * spread)]
+            });
+            (below[0], above[0]) = (sums[0], sums[1]);
+        });
+    });
+}
+
 /// `dx (+)= a (delta - s - t (x - mean))` with `of(c) = [a, s, t, mean]`: the error through a normalisation.
 #[track_caller]
 pub fn add_linear(
@@ -146,6 +173,30 @@ pub fn add_linear(
 mod tests {
     use super::*;
     use crate::{DType, Rng};
+
+    /// Against the definition, up to the order of a sum of 35 squares.
+    #[test]
+    fn gross_sizes_equal_their_definition() {
+        let (n, channels, area) = (5, 3, 7);
+        let mut rng = Rng::new(4);
+        let delta = rng.normal_tensor([n, channels, area], 1.0, DType::F32);
+        let x = rng.normal_tensor([n, channels, area], 2.0, DType::F32);
+        let of = |c: usize| [[0.5, -3.0, 0.0][c], 0.7, [0.0, 0.2, 4.0][c], 1.5];
+        for par in [Par::Seq, Par::threads(2)] {
+            let (mut below, mut above) = (vec![0.0; channels], vec![0.0; channels]);
+            channel_gross(&delta, &x, of, &mut below, &mut above, par);
+            for c in 0..channels {
+                let [mean, s, t, r] = of(c);
+                let (mut low, mut high) = (0.0, 0.0);
+                for i in (0..n * channels * area).filter(|i| i / area % channels == c) {
+                    let (d, x) = (delta.at(i).powi(2), x.at(i).powi(2));
+                    low += x * (d + s + t * (x + mean.powi(2)));
+                    high += d * (1.0 + r * (x + mean.powi(2)));
+                }
+                assert!((below[c] - low).abs() < 1e-13 * low && (above[c] - high).abs() < 1e-13 * high);
+            }
+        }
+    }
 
     #[test]
     fn channel_sums_equal_naive_loops_for_any_number_of_threads() {

@@ -15,7 +15,9 @@ mod step_sums;
 mod transpose;
 mod window;
 
-pub use channels::{add_linear, channel_map, channel_moments, channel_sums, channel_sums_and_dots};
+pub use channels::{
+    add_linear, channel_gross, channel_map, channel_moments, channel_sums, channel_sums_and_dots,
+};
 pub use conv::{ConvShape, conv2d, conv2d_back, conv2d_weight_grad};
 pub use dense::{add_outer, affine, matmul_nn, matmul_tn_rows};
 pub use entrywise::{

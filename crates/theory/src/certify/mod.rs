@@ -6,15 +6,22 @@ that is active (by at least m) on its own class only: `<g,F> >= alpha L²`, `alp
 squared loss, aligned start: `<g,F> >= alpha L`, `alpha = 2 inf_t lambda_min(H Hᵀ)/n`; the infimum is known only along training, its value at the start is given.
 `several_outputs`: unit k contributes positively to <g,F> if `cos(W[:,k], B[:,k]) > (κ−1)/(κ+1)`, κ = cond(Q_k) on the span of the errors; nothing known keeps
 that condition during training, so it is never a guarantee. All are statements about the flow of full-batch training, after the paper
-(Robertson & Koyejo, ICML 2024), whose own conditions may differ. A certificate that does not cover a run says nothing against the run.
+(Robertson & Koyejo, ICML 2024), whose own conditions may differ; the file `steps.rs` has the condition under which the first one holds for steps of a
+finite size as well. A certificate that does not cover a run says nothing against the run.
 */
 
 mod check;
+mod precision;
 mod scalar;
 pub mod separability;
 mod several;
+mod steps;
+mod verdict;
 
 pub use check::{Check, UnderBound, UnitRow, check};
+pub use precision::Precision;
+pub use steps::Steps;
+pub use verdict::{Reach, Verdict};
 
 use crate::number::number;
 use realign::init::{Feedback, class_labels};
@@ -44,10 +51,19 @@ pub struct Method {
     pub augmented: bool,
     /// Decay of the feedback weights (adafa).
     pub feedback_decay: f64,
-    /// Largest learning rate.
+    /// Largest learning rate of the schedule; 0 under the flow.
     pub lr: f64,
     /// Training steps.
     pub steps: u64,
+    /// How long training takes: the sum of the learning rates, or the time to which the flow is integrated.
+    pub time: f64,
+}
+
+impl Method {
+    /// Whether training is the flow itself and not steps along it.
+    fn is_flow(&self) -> bool {
+        self.optimizer == "flow"
+    }
 }
 
 /// A run at its start.
@@ -70,23 +86,6 @@ pub struct Situation<'a> {
     pub seed: u64,
     /// Threads.
     pub par: Par,
-}
-
-/// The answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "answer", rename_all = "snake_case")]
-pub enum Verdict {
-    /// Every condition of the statement holds.
-    Guaranteed,
-    /// Some condition fails; see [`Certificate::violated`].
-    NotCovered,
-    /// The condition on single units holds for some of them.
-    HoldsFor {
-        /// How many.
-        units: usize,
-        /// Of how many.
-        of: usize,
-    },
 }
 
 /// One condition of a statement.
@@ -132,10 +131,16 @@ pub struct Certificate {
     pub statement: &'static str,
     /// Exponent of alignment dominance, where the statement has one.
     pub beta: Option<f64>,
-    /// Guaranteed rate; `None` if nothing is guaranteed or the rate is known only along training.
+    /// Guaranteed rate of the flow; `None` if nothing is guaranteed or the rate is known only along training.
     pub alpha: Option<f64>,
     /// Value at the start of a rate that is known only along training.
     pub alpha_at_start: Option<f64>,
+    /// The condition on the learning rate, where one is known; `None` under the flow.
+    pub steps: Option<Steps>,
+    /// Whether the guarantee is about the training of this run: the flow, or steps that meet their condition.
+    pub covers_training: bool,
+    /// How far the bound gets by the end of the run.
+    pub reach: Option<Reach>,
     /// Loss at the start, over the examples looked at.
     pub initial_loss: f64,
     /// The conditions in the order in which they are tried.
@@ -158,19 +163,31 @@ impl Certificate {
         self.conditions.iter().find(|c| !c.holds)
     }
 
-    /// Sets the verdict from the conditions: partly true of units if that is all that is missing.
-    fn judged(mut self) -> Certificate {
+    /// Sets the verdict from the conditions, partly true of units if that is all that is missing, and what follows from it for training by `m`.
+    fn judged(mut self, m: &Method) -> Certificate {
+        let safe_steps = !m.is_flow() && self.steps.as_ref().is_some_and(|s| s.holds);
         self.verdict = match (self.violated(), &self.units) {
-            (None, _) => Verdict::Guaranteed,
+            (None, _) if safe_steps => Verdict::GuaranteedAtThisRate,
+            (None, _) => Verdict::GuaranteedForTheFlow,
             (Some(c), Some(u)) if c.name == UNITS && u.holding > 0 => {
                 Verdict::HoldsFor { units: u.holding, of: u.of }
             }
             _ => Verdict::NotCovered,
         };
-        if self.verdict != Verdict::Guaranteed {
-            self.alpha = None;
+        if !self.verdict.guaranteed() {
+            (self.alpha, self.steps) = (None, None);
         }
+        self.covers_training = self.verdict.guaranteed() && (m.is_flow() || safe_steps);
+        self.reach = verdict::reach(&self, m.time);
         self
+    }
+
+    /// The rate that the verdict promises: that of the steps where it is about them, else that of the flow.
+    pub fn promised(&self) -> Option<f64> {
+        match self.verdict {
+            Verdict::GuaranteedAtThisRate => self.steps.as_ref().map(|s| s.alpha),
+            _ => self.alpha,
+        }
     }
 }
 
@@ -190,6 +207,9 @@ pub fn certify(s: &Situation<'_>) -> Certificate {
         beta: None,
         alpha: None,
         alpha_at_start: None,
+        steps: None,
+        covers_training: false,
+        reach: None,
         initial_loss: seen.loss,
         conditions: Vec::new(),
         units: None,
@@ -206,7 +226,7 @@ pub fn certify(s: &Situation<'_>) -> Certificate {
             let detail =
                 format!("no statement covers one output with loss \"{other}\"; logistic and mse are");
             c.conditions.push(Condition::new("loss", false, None, detail));
-            c.judged()
+            c.judged(s.method)
         }
         _ => several::several_outputs(s, &mut seen, certificate),
     }
@@ -316,7 +336,7 @@ fn shared(s: &Situation<'_>) -> Vec<Condition> {
     ];
     let odd: Vec<String> = odd.into_iter().filter(|o| o.0).map(|o| o.1).collect();
     let detail = if odd.is_empty() {
-        "full batch, plain gradient steps (the statement is exact for the flow)".to_owned()
+        format!("full batch, {}", if m.is_flow() { "the flow itself" } else { "plain gradient steps" })
     } else {
         format!("the statements are about plain full-batch steps; this run has {}", odd.join(", "))
     };

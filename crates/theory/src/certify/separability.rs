@@ -60,6 +60,10 @@ impl Pair {
 /// the bias of the first layer reads.
 pub fn pairs(x: &Tensor, labels: &[usize], classes: usize, bias: bool, par: Par) -> Vec<Pair> {
     let products = products(x, labels, classes, bias, par);
+    // What rounding of a sum of so many products cannot tell from 0 is 0.
+    let longest = x.as_slice::<f64>().chunks(x.cols()).map(|r| dot(r, r)).fold(0.0, f64::max);
+    let rounding = 0.5 * f64::EPSILON * (x.cols() + 1) as f64 * (longest + f64::from(bias));
+    let told = |v: f64| if v.abs() <= rounding { 0.0 } else { v };
     let mut out = Vec::new();
     for a in 0..classes {
         for b in a + 1..classes {
@@ -68,8 +72,8 @@ pub fn pairs(x: &Tensor, labels: &[usize], classes: usize, bias: bool, par: Par)
             if first.is_empty() || second.is_empty() {
                 continue;
             }
-            let within = products[a * classes + a].0.min(products[b * classes + b].0);
-            let across = products[a * classes + b].1;
+            let within = told(products[a * classes + a].0.min(products[b * classes + b].0));
+            let across = told(products[a * classes + b].1);
             out.push(Pair { a, b, linear: linear(x, &first, &second), within, across });
         }
     }

@@ -14,8 +14,20 @@ use realign::rules::{Chain, alignment, chains};
 use realign::train::Grads;
 use realign_tensor::{DType, Tensor, linalg};
 
-/// Eigenvalues below this share of the largest count as zero in the span of the errors.
-const RANK: f64 = 1e-12;
+/// Eigenvalues below this share of the largest count as zero: squares of what rounding leaves of errors that cancel.
+fn rank(dtype: DType) -> f64 {
+    (64.0 * dtype.epsilon()).powi(2).max(1e-12)
+}
+
+/// Where alone Q acts, and how far rounding lets one tell what lies in it.
+struct Span {
+    /// Orthonormal vectors.
+    basis: Vec<Vec<f64>>,
+    /// A projection below this share of its vector is rounding: the errors are rounded to the dtype of training, the eigenvectors to f64.
+    noise: f64,
+    /// See [`rank`].
+    rank: f64,
+}
 
 /// What one unit's contribution rests on.
 struct Contribution {
@@ -44,7 +56,7 @@ pub(super) fn several_outputs(s: &Situation<'_>, seen: &mut Seen, mut c: Certifi
     let Some(chain) = top else {
         let detail = "the last hidden layer must be read by the output layer alone";
         c.conditions.push(Condition::new("network", false, None, detail));
-        return c.judged();
+        return c.judged(s.method);
     };
     let (units, read) = (s.net.weight(chain.writer).rows(), s.net.weight(chain.reader).cols());
     if units != read {
@@ -53,12 +65,12 @@ pub(super) fn several_outputs(s: &Situation<'_>, seen: &mut Seen, mut c: Certifi
             read / units
         );
         c.conditions.push(Condition::new("network", false, None, detail));
-        return c.judged();
+        return c.judged(s.method);
     }
     let Some(carry) = carrying(s, chain) else {
         let detail = format!("{} carries no error through the output layer", s.rule.name());
         c.conditions.push(Condition::new("rule", false, None, detail));
-        return c.judged();
+        return c.judged(s.method);
     };
     let units = contributions(s, seen, chain, &carry);
     let holding = units.iter().filter(|u| u.slack() > 0.0).count();
@@ -86,7 +98,7 @@ pub(super) fn several_outputs(s: &Situation<'_>, seen: &mut Seen, mut c: Certifi
     ));
     c.units = Some(Units { condition: name, holding, of, worst, slack });
     c.conditions.push(all_seen(&c));
-    c.judged()
+    c.judged(s.method)
 }
 
 /// M of the output layer.
@@ -105,13 +117,17 @@ fn contributions(s: &Situation<'_>, seen: &mut Seen, chain: Chain, carry: &Tenso
     let units = s.net.weight(chain.writer).rows();
     let width = rows[0].len() / units;
     let (w, m) = (s.net.weight(chain.reader).to_f64_vec(), carry.to_f64_vec());
-    let project = |all: &[f64], k: usize| -> Vec<f64> {
-        span.iter().map(|v| (0..outputs).map(|j| v[j] * all[j * units + k]).sum()).collect()
+    // Column k in the coordinates of the span; none if it has no part there beyond rounding.
+    let project = |all: &[f64], k: usize| -> Option<Vec<f64>> {
+        let column: Vec<f64> = (0..outputs).map(|j| all[j * units + k]).collect();
+        let part: Vec<f64> = span.basis.iter().map(|v| dot(v, &column)).collect();
+        (dot(&part, &part).sqrt() > span.noise * dot(&column, &column).sqrt()).then_some(part)
     };
     (0..units)
         .map(|k| {
             // A_k in the coordinates of the span.
             let a: Vec<Vec<f64>> = span
+                .basis
                 .iter()
                 .map(|v| {
                     let mut row = vec![0.0; width];
@@ -122,27 +138,32 @@ fn contributions(s: &Situation<'_>, seen: &mut Seen, chain: Chain, carry: &Tenso
                     row
                 })
                 .collect();
-            contribution(&a, &project(&w, k), &project(&m, k))
+            let parts = project(&w, k).zip(project(&m, k));
+            contribution(&a, parts, &span)
         })
         .collect()
 }
 
-fn contribution(a: &[Vec<f64>], w: &[f64], m: &[f64]) -> Contribution {
-    let dot = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(p, q)| p * q).sum::<f64>();
-    let r = a.len();
-    let q: Vec<f64> = (0..r * r).map(|p| dot(&a[p / r], &a[p % r])).collect();
-    let value = (0..r * r).map(|p| w[p / r] * q[p] * m[p % r]).sum();
-    let eigen = linalg::symmetric_eigenvalues(&Tensor::from_f64([r, r], &q, DType::F64));
-    let (least, largest) = (eigen[0], eigen[r - 1]);
-    let condition = if least > RANK * largest { largest / least } else { f64::INFINITY };
-    let norms = (dot(w, w) * dot(m, m)).sqrt();
-    // A zero vector has no angle and contributes nothing.
-    let cosine = if norms > 0.0 { dot(w, m) / norms } else { -1.0 };
-    Contribution { cosine, condition, value }
+fn dot(x: &[f64], y: &[f64]) -> f64 {
+    x.iter().zip(y).map(|(p, q)| p * q).sum()
 }
 
-/// Orthonormal basis of the span of the errors of all examples.
-fn span_of_errors(s: &Situation<'_>, seen: &Seen) -> Vec<Vec<f64>> {
+/// From A and from the parts of W and M in the span; a vector without a part there has no angle and contributes nothing.
+fn contribution(a: &[Vec<f64>], parts: Option<(Vec<f64>, Vec<f64>)>, span: &Span) -> Contribution {
+    let r = a.len();
+    let q: Vec<f64> = (0..r * r).map(|p| dot(&a[p / r], &a[p % r])).collect();
+    let eigen = linalg::symmetric_eigenvalues(&Tensor::from_f64([r, r], &q, DType::F64));
+    let (least, largest) = (eigen[0], eigen[r - 1]);
+    let condition = if least > span.rank * largest { largest / least } else { f64::INFINITY };
+    let Some((w, m)) = parts else { return Contribution { cosine: -1.0, condition, value: 0.0 } };
+    let norms = (dot(&w, &w) * dot(&m, &m)).sqrt();
+    let value: f64 = (0..r * r).map(|p| w[p / r] * q[p] * m[p % r]).sum();
+    let beyond_rounding = value.abs() > 8.0 * r as f64 * f64::EPSILON * largest * norms;
+    Contribution { cosine: dot(&w, &m) / norms, condition, value: if beyond_rounding { value } else { 0.0 } }
+}
+
+/// The span of the errors of all examples.
+fn span_of_errors(s: &Situation<'_>, seen: &Seen) -> Span {
     let e = seen.errors.delta(s.net, s.net.output()).expect("the loss has written its signal");
     let (outputs, values) = (e.cols(), e.to_f64_vec());
     let mut gram = vec![0.0; outputs * outputs];
@@ -150,9 +171,20 @@ fn span_of_errors(s: &Situation<'_>, seen: &Seen) -> Vec<Vec<f64>> {
         (0..outputs * outputs).for_each(|p| gram[p] += row[p / outputs] * row[p % outputs]);
     }
     let (eigen, vectors) = linalg::symmetric_eigen(&Tensor::from_f64([outputs, outputs], &gram, DType::F64));
-    // Squares of f32 errors that sum to zero leave about 1e-14 of the largest.
-    let kept = (0..outputs).filter(|&i| eigen[i] > RANK * eigen[outputs - 1] || i == outputs - 1);
-    kept.map(|i| vectors.as_slice::<f64>()[i * outputs..(i + 1) * outputs].to_vec()).collect()
+    let (rank, largest) = (rank(s.net.dtype()), eigen[outputs - 1]);
+    let kept: Vec<usize> = (0..outputs).filter(|&i| eigen[i] > rank * largest || i == outputs - 1).collect();
+    // Rounded errors turn a direction of the span by their roundoff over its share of the errors, rounded sums of squares by theirs over its square.
+    let spread = largest / eigen[kept[0]];
+    let noise = if spread.is_finite() {
+        8.0 * outputs as f64 * (s.net.dtype().epsilon() * spread.sqrt() + f64::EPSILON * spread)
+    } else {
+        0.0
+    };
+    let basis = kept
+        .into_iter()
+        .map(|i| vectors.as_slice::<f64>()[i * outputs..(i + 1) * outputs].to_vec())
+        .collect();
+    Span { basis, noise, rank }
 }
 
 /// Rows of `A_k[j,:]` for all units: units x (inputs, and 1 for a bias).

@@ -4,7 +4,8 @@
 //! `D_Phi(W', W)_k - ½‖dW_l[k,:]‖² - ½ db²`, D_Phi the Bregman divergence of the rule's potential.
 
 use super::{Info, Jumps, Law, Setting, Sides, State, WhyNot, refuse};
-use realign::rules::Plasticity;
+use realign::network::Network;
+use realign::rules::{Plasticity, Potential, Rule};
 use realign::streams::Stream;
 
 /// The balance of one rule.
@@ -62,30 +63,36 @@ impl Law for Balance {
 
 /// Phi per unit and half the squared norm of what writes it, stream by stream.
 pub(super) fn sides(s: &Setting, state: &State) -> Vec<Sides> {
+    s.streams.iter().map(|stream| of_stream(stream, &s.potentials, state)).collect()
+}
+
+/// The potential of every weighted layer, as far as the rule has one and the layer carries an error.
+pub(crate) fn potentials(net: &Network, rule: &dyn Rule) -> Vec<Option<Box<dyn Potential>>> {
+    let potential = |&node| if net.carries(node) { rule.potential(net, node) } else { None };
+    net.weighted().iter().map(potential).collect()
+}
+
+/// Phi per unit and half the squared norm of what writes it; `potentials` and `state` by weighted layer.
+pub(crate) fn of_stream(stream: &Stream, potentials: &[Option<Box<dyn Potential>>], state: &State) -> Sides {
     let half_square = |v: &[f64]| v.iter().map(|x| 0.5 * x * x).collect::<Vec<f64>>();
-    s.streams
-        .iter()
-        .map(|stream| {
-            let (mut plus, mut minus) = (vec![0.0; stream.units], vec![0.0; stream.units]);
-            for m in &stream.readers {
-                let layer = &state.layers[m.layer];
-                let phi = potential(s, m.layer, &layer.weight, layer.feedback.as_deref(), &layer.weight);
-                layer.add_columns(&mut plus[m.first..m.first + m.units], &phi);
-            }
-            for m in &stream.writers {
-                let layer = &state.layers[m.layer];
-                let (w, b) = (half_square(&layer.weight), half_square(&layer.bias));
-                layer.add_rows(&mut minus[m.first..m.first + m.units], &w, &b);
-            }
-            Sides { layer: stream.writers.first().map_or(0, |m| m.layer), plus, minus }
-        })
-        .collect()
+    let (mut plus, mut minus) = (vec![0.0; stream.units], vec![0.0; stream.units]);
+    for m in &stream.readers {
+        let layer = &state.layers[m.layer];
+        let phi = potential(&potentials[m.layer], &layer.weight, layer.feedback.as_deref(), &layer.weight);
+        layer.add_columns(&mut plus[m.first..m.first + m.units], &phi);
+    }
+    for m in &stream.writers {
+        let layer = &state.layers[m.layer];
+        let (w, b) = (half_square(&layer.weight), half_square(&layer.bias));
+        layer.add_rows(&mut minus[m.first..m.first + m.units], &w, &b);
+    }
+    Sides { layer: stream.writers.first().map_or(0, |m| m.layer), plus, minus }
 }
 
 /// phi of every entry at `x`, seen from (w, b).
-fn potential(s: &Setting, layer: usize, w: &[f64], b: Option<&[f64]>, x: &[f64]) -> Vec<f64> {
+fn potential(p: &Option<Box<dyn Potential>>, w: &[f64], b: Option<&[f64]>, x: &[f64]) -> Vec<f64> {
     let mut out = vec![0.0; w.len()];
-    if let Some(p) = &s.potentials[layer] {
+    if let Some(p) = p {
         p.phi(w, b.unwrap_or(w), x, &mut out);
     }
     out
@@ -95,9 +102,10 @@ fn potential(s: &Setting, layer: usize, w: &[f64], b: Option<&[f64]>, x: &[f64])
 fn gaps(s: &Setting, layer: usize, before: &State, after: &State) -> Vec<f64> {
     let (old, new) = (&before.layers[layer], &after.layers[layer]);
     let (w, b) = (&old.weight, old.feedback.as_deref());
-    let (there, here) = (potential(s, layer, w, b, &new.weight), potential(s, layer, w, b, w));
+    let p = &s.potentials[layer];
+    let (there, here) = (potential(p, w, b, &new.weight), potential(p, w, b, w));
     let mut carry = vec![0.0; w.len()];
-    if let Some(p) = &s.potentials[layer] {
+    if let Some(p) = p {
         p.carry(w, b.unwrap_or(w), &mut carry);
     }
     (0..w.len()).map(|i| there[i] - here[i] - carry[i] * (new.weight[i] - w[i])).collect()

@@ -11,10 +11,11 @@ the ledger's subject ([`crate::ledger`]). Robertson & Koyejo, ICML 2024; docs/th
 */
 
 mod adafa;
-mod balance;
+pub(crate) mod balance;
 mod bp;
 pub mod check;
 mod contraction;
+mod curvature;
 mod fa;
 mod heavy_ball;
 mod judge;
@@ -77,6 +78,13 @@ pub struct Sides {
     pub plus: Vec<f64>,
     /// What counts against it.
     pub minus: Vec<f64>,
+}
+
+impl Sides {
+    /// Sum of the absolute values of both sides.
+    fn size(&self) -> f64 {
+        self.plus.iter().chain(&self.minus).map(|x| x.abs()).sum()
+    }
 }
 
 /// `alpha plus' - minus' = gamma (plus - minus)` from one step to the next.

@@ -1,5 +1,6 @@
 //! What laws must know of a run before it starts, and the assumptions that several of them share.
 
+use super::balance::potentials;
 use super::{WhyNot, refuse};
 use realign::network::Op;
 use realign::optim::{Clip, Form};
@@ -39,7 +40,6 @@ impl Setting {
         let (net, rule, form) = (&setup.net, setup.rule.as_ref(), setup.optimizer.form());
         let steps = setup.plan.steps(setup.data.train.len()).max(1);
         let factor = |s: u64| setup.schedule.factor(s, steps);
-        let potential = |&node| if net.carries(node) { rule.potential(net, node) } else { None };
         let (mut kinds, mut inhomogeneous) = (Vec::new(), Vec::new());
         for node in net.nodes() {
             let (kind, homogeneous) = match &node.op {
@@ -53,7 +53,7 @@ impl Setting {
         Setting {
             rule: rule.name(),
             plasticity: rule.plasticity(),
-            potentials: net.weighted().iter().map(potential).collect(),
+            potentials: potentials(net, rule),
             streams: streams(net),
             form,
             clip: setup.clip,

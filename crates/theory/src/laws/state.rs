@@ -1,6 +1,8 @@
 //! Everything that moves in a run, in f64, at one moment.
 
 use realign::checkpoint::Checkpoint;
+use realign::init::Feedback;
+use realign::network::Network;
 use realign::streams::Columns;
 use realign::train::Trainer;
 use realign_tensor::{Shape, Tensor};
@@ -35,6 +37,23 @@ impl State {
     /// Where a run is.
     pub fn of(trainer: &Trainer) -> State {
         State::from(&trainer.checkpoint())
+    }
+
+    /// Weights, biases and feedback weights as they are; no velocities.
+    pub(crate) fn now(net: &Network, feedback: &Feedback) -> State {
+        let layer = |&node| {
+            let w = net.weight(node);
+            Layer {
+                shape: w.shape(),
+                rows: w.rows(),
+                cols: w.cols(),
+                weight: w.to_f64_vec(),
+                bias: net.layer(node).bias().map(Tensor::to_f64_vec).unwrap_or_default(),
+                feedback: feedback.at(node).map(Tensor::to_f64_vec),
+                velocity: Default::default(),
+            }
+        };
+        State { layers: net.weighted().iter().map(layer).collect() }
     }
 }
 

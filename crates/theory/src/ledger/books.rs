@@ -1,32 +1,16 @@
 //! The sums of the ledger, unit by unit: the accounts of one step, and their running totals over a run.
 //!
-//! Rounding is judged per unit and step, with a factor of safety ([`SAFETY`]) and ε = [`DType::epsilon`] of training, twice the unit roundoff. The residual
-//! knows the weights: they are rounded by up to ½ε|w| entry by entry, independently, so sums over n entries err by about ε‖W‖²/√n; the sums of
-//! the ledger itself are in f64 and do not gain by the root; and products of a step may err by a share of it ([`relative`]). The path knows no weights
-//! but products, before anything is added to a weight: ½ε times the gross size of their terms ([`RowSums::gross`]) times how sums of n of them
-//! grow ([`growth`]). It is proportional to the learning rate like the path itself, so a wrong path shows however small the steps.
-//!
-//! [`RowSums::gross`]: realign::train::RowSums::gross
+//! Rounding is judged per unit and step, by what [`super::rounding`] says that it may add.
 
+use super::rounding::{Rounding, relative};
 use realign::optim::PARTS;
 use realign::streams::Stream;
-use realign::tensor::DType;
 use realign::train::Journal;
-
-/// Times the standard deviation of the rounding of one unit's sums.
-const SAFETY: f64 = 16.0;
-
-/// What share of the terms of a step the path and the residual may miss.
-pub fn relative(dtype: DType) -> f64 {
-    match dtype {
-        // Sums of products of sums of f32: ~100 u; a wrong sign or factor is 1e-2 or more.
-        DType::F32 => 1e-4,
-        DType::F64 => 1e-11,
-    }
-}
 
 /// Number of figures in [`Accounts`].
 pub const FIELDS: usize = 12 + PARTS.len();
+/// How many of them, from the first, are changes and their causes.
+pub(super) const ACCOUNTS: usize = 8 + PARTS.len();
 
 /// What happened to the potential of a unit, or of several together.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -131,27 +115,33 @@ pub struct StepOfUnit {
     pub phi: f64,
     /// ½(‖W‖² + b²) before.
     pub norm: f64,
+    /// Gross size of the sums that Phi and the norm are made of.
+    pub gross: f64,
+}
+
+impl StepOfUnit {
+    /// Whether all sums are numbers; products of numbers that overflow are not.
+    fn is_finite(&self) -> bool {
+        let residual = self.accounts.residual + self.accounts.path;
+        residual.is_finite() && self.phi.is_finite() && self.norm.is_finite()
+    }
 }
 
 /// The accounts of unit `k` of a stream in one step.
 pub fn step_of_unit(journal: &Journal, stream: &Stream, k: usize) -> StepOfUnit {
     let mut a = Accounts::default();
-    let (mut phi, mut norm, mut rounding, mut summed, mut terms) = (0.0, 0.0, 0.0, 0.0, 0.0);
-    let mut products = 0.0;
-    let mut lr = 0.0_f64;
+    let (mut phi, mut norm, mut terms, mut rounding) = (0.0, 0.0, 0.0, Rounding::default());
+    let (mut lr, mut examples) = (0.0_f64, 0);
     for m in stream.writers.iter().filter(|m| (m.first..m.first + m.units).contains(&k)) {
         let (layer, row) = (&journal.layers[m.layer], &journal.layers[m.layer].rows[k - m.first]);
         norm += 0.5 * row.before;
         a.norm += 0.5 * (row.after - row.before);
         a.writer -= 0.5 * row.moved;
         a.path += layer.lr * row.path;
-        lr = lr.max(layer.lr);
+        (lr, examples) = (lr.max(layer.lr), examples.max(layer.terms));
         a.optimizer.iter_mut().zip(row.parts).for_each(|(s, p)| *s -= p);
-        let size = row.before.max(row.after);
-        rounding += size / (layer.inputs as f64).sqrt();
-        summed += size;
-        products += layer.lr * (row.before * row.gross).sqrt() * growth(layer.inputs, layer.terms);
         terms += (row.moved * row.before).sqrt() + row.parts.iter().map(|p| p.abs()).sum::<f64>();
+        rounding.write(layer, row);
     }
     for m in stream.readers.iter().filter(|m| (m.first..m.first + m.units).contains(&k)) {
         let layer = &journal.layers[m.layer];
@@ -162,11 +152,10 @@ pub fn step_of_unit(journal: &Journal, stream: &Stream, k: usize) -> StepOfUnit 
         a.path -= layer.lr * column.path;
         a.plasticity += column.after - column.mid;
         a.optimizer.iter_mut().zip(column.parts).for_each(|(s, p)| *s += p);
-        rounding += column.size + column.before.abs();
-        products += layer.lr * (column.carry * column.gross).sqrt() * growth(layer.entries, layer.terms);
         terms += (layer.lr * column.path).abs()
             + column.bregman.abs()
             + column.parts.iter().map(|p| p.abs()).sum::<f64>();
+        rounding.read(layer, column);
     }
     for n in stream.normalizers.iter().filter(|n| (n.first..n.first + n.units).contains(&k)) {
         // Known in closed form, so the rest of the path must still vanish.
@@ -174,20 +163,13 @@ pub fn step_of_unit(journal: &Journal, stream: &Stream, k: usize) -> StepOfUnit 
         a.eps += known;
         a.path -= known;
         terms += known.abs();
+        rounding.normalize(lr, journal.balance_gross(n, k - n.first), examples);
     }
     a.residual = a.drift() - a.explained() - a.path;
     a.turnover = terms;
-    let dtype = journal.dtype();
-    a.allowance = relative(dtype) * terms + SAFETY * (dtype.epsilon() * rounding + f64::EPSILON * summed);
-    a.path_allowance = SAFETY * 0.5 * dtype.epsilon() * products;
-    StepOfUnit { accounts: a, phi, norm }
-}
-
-/// Rounding of a sum of n products over their Euclidean size, in units of the roundoff, and of a sum over a batch of `terms` such sums: random signs leave
-/// less than 1, equal signs make the partial sums grow with √n and, in several lanes, a part of that (an eighth is generous from four lanes up).
-fn growth(n: usize, terms: usize) -> f64 {
-    let root = (n.max(1) as f64).sqrt();
-    1.0 + (root + terms as f64 / root) / 8.0
+    a.allowance = rounding.residual(journal.dtype(), &a);
+    a.path_allowance = rounding.path(journal.dtype(), terms);
+    StepOfUnit { accounts: a, phi, norm, gross: rounding.gross() }
 }
 
 impl Accounts {
@@ -228,8 +210,12 @@ pub struct Books {
     pub steps: u64,
     /// The step that follows the last one watched.
     pub next: Option<u64>,
-    /// [`relative`] of the training dtype.
+    /// What share of the exchange the residual of the run may miss at least.
     pub tolerance: f64,
+    /// The step in which a sum left the range of numbers, as weights that explode do: books end before it.
+    pub overflow: Option<u64>,
+    /// The units of the step at hand.
+    now: Vec<StepOfUnit>,
 }
 
 impl Books {
@@ -243,13 +229,31 @@ impl Books {
             steps: 0,
             next: None,
             tolerance: 0.0,
+            overflow: None,
+            now: Vec::new(),
         }
     }
 
-    /// Enters training step `step`.
+    /// Enters training step `step`; nothing from the first on that has a sum which is no number.
     pub fn enter(&mut self, step: u64, journal: &Journal, stream: &Stream) {
-        for k in 0..self.totals.len() {
-            let mut unit = step_of_unit(journal, stream, k);
+        if self.overflow.is_some() {
+            return;
+        }
+        let mut now = std::mem::take(&mut self.now);
+        now.clear();
+        now.extend((0..self.totals.len()).map(|k| step_of_unit(journal, stream, k)));
+        if now.iter().all(StepOfUnit::is_finite) {
+            self.add(step, stream, &now);
+            (self.steps, self.tolerance) = (self.steps + 1, relative(journal.dtype()));
+        } else {
+            self.overflow = Some(step);
+        }
+        self.now = now;
+    }
+
+    fn add(&mut self, step: u64, stream: &Stream, units: &[StepOfUnit]) {
+        for (k, unit) in units.iter().enumerate() {
+            let mut unit = *unit;
             if self.steps == 0 {
                 (self.opening_phi[k], self.opening_norm[k]) = (unit.phi, unit.norm);
             }
@@ -258,20 +262,32 @@ impl Books {
             let phi = unit.phi - (self.opening_phi[k] + total.phi);
             let norm = unit.norm - (self.opening_norm[k] + total.norm);
             let gap = Accounts { phi, norm, ..Accounts::default() };
+            // What the step itself leaves is judged by its own size, whatever the history of the books.
+            let a = unit.accounts;
+            let mut residual = beyond(a.residual, a.allowance);
             if self.next == Some(step) {
-                unit.accounts.add(&Accounts { residual: gap.drift(), ..gap });
+                // What went through the totals before may be larger than they are now, and its rounding stays in them.
+                let sizes = [
+                    self.opening_phi[k],
+                    total.phi,
+                    self.opening_norm[k],
+                    total.norm,
+                    total.turnover,
+                    unit.gross,
+                ];
+                let allowance = Rounding::of_books(sizes);
+                residual |= beyond(gap.drift(), allowance);
+                unit.accounts.add(&Accounts { residual: gap.drift(), allowance, ..gap });
             } else {
                 total.add(&Accounts { unwatched: gap.drift(), ..gap });
             }
             total.add(&unit.accounts);
-            let a = &unit.accounts;
             let path = stream.homogeneous && a.path_is_open();
-            if self.first.is_none() && (path || beyond(a.residual, a.allowance)) {
+            if self.first.is_none() && (path || residual) {
                 self.first = Some(Opening { step, unit: k, path });
             }
         }
         self.next = Some(step + 1);
-        (self.steps, self.tolerance) = (self.steps + 1, relative(journal.dtype()));
     }
 
     /// The totals over all units.

@@ -15,12 +15,13 @@ P_k(t+1) − P_k(t) =   D_Phi(W_{l+1}(t+1), W_{l+1}(t))_k                       
 In a residual stream P_k sums over all readers and all writers. What batch norm reads has no Phi: P_k = −½‖W_l[k,:]‖², and the account eps takes
 from the path what is known in closed form (`realign::layer::Layer::balance`). Books are kept in f64 from what the step really did, whatever the training
 dtype. docs/theory.md proves it in three lines; Robertson & Koyejo (ICML 2024) state the limit eta -> 0, R = 0. This module does the sums
-([`books`]), the probe keeps them during a run ([`probe`]), and the audit judges them ([`audit`]).
+([`books`]), says what rounding may add to them (`rounding`), the probe keeps them during a run ([`probe`]), and the audit judges them ([`audit`]).
 */
 
 pub mod audit;
 pub mod books;
 pub mod probe;
+mod rounding;
 
-pub use audit::{Audit, LayerAudit, Verdict};
+pub use audit::{Audit, Finding, LayerAudit, Verdict};
 pub use books::{Accounts, Books, StepOfUnit};

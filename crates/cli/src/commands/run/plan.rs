@@ -2,6 +2,7 @@
 
 use crate::args::RunArgs;
 use crate::output;
+use crate::output::table::{Column, table, width};
 use realign_lab::sweep::tune;
 use realign_lab::{Out, RunSpec, Spec};
 use serde_json::{Value, json};
@@ -45,7 +46,8 @@ fn print(runs: &[RunSpec], out: &Out, what: &str, as_json: bool) -> anyhow::Resu
         } else {
             spec.label().to_owned()
         };
-        [dir.display().to_string(), state, label]
+        vec![dir.display().to_string(), state, label]
     };
-    output::print(&output::columns(&runs.iter().map(row).collect::<Vec<_>>()))
+    let columns = [0, 1, 2].map(|rank| Column::words("", rank));
+    output::print(&table(&columns, &runs.iter().map(row).collect::<Vec<_>>(), width()))
 }
