@@ -4,9 +4,10 @@
 
 pub(crate) mod table;
 
-use realign_data::shown_lines;
+use realign_data::{shown, shown_lines};
 use serde::Serialize;
-use std::io::{ErrorKind, Write};
+use std::borrow::Cow;
+use std::io::{ErrorKind, IsTerminal, Write};
 
 /// Writes to stdout.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
@@ -27,17 +28,18 @@ pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     write(&(escaped(&serde_json::to_string_pretty(value)?) + "\n"))
 }
 
-/// JSON without the control characters that it allows in strings (DEL and C1) but a terminal obeys.
+/// The same in one line.
+pub(crate) fn json_line(value: &impl Serialize) -> anyhow::Result<()> {
+    write(&(escaped(&serde_json::to_string(value)?) + "\n"))
+}
+
+/// JSON without the characters that it allows in strings but a terminal obeys or hides: DEL, C1, marks of direction. All of them have four digits.
 fn escaped(json: &str) -> String {
-    let one = |c: char| match c {
-        '\u{7f}'..='\u{9f}' => format!("\\u{:04x}", u32::from(c)),
-        c => c.to_string(),
-    };
-    if json.contains(|c: char| ('\u{7f}'..='\u{9f}').contains(&c)) {
-        json.chars().map(one).collect()
-    } else {
-        json.to_owned()
+    let obeyed = |c: char| c != '\n' && matches!(shown(c.encode_utf8(&mut [0; 4])), Cow::Owned(_));
+    if !json.contains(obeyed) {
+        return json.to_owned();
     }
+    json.chars().map(|c| if obeyed(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() }).collect()
 }
 
 /// Writes a line to stderr; a reader that went away is no reason to stop.
@@ -56,8 +58,13 @@ pub(crate) fn complain(error: &anyhow::Error) {
     note(&format!("error: {text}"));
 }
 
-/// Rows as left-aligned columns; the last one is not padded.
+/// Rows as left-aligned columns; the last one is not padded, and on a screen goes on below its beginning. For other programs a row is a line.
 pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+    let told = std::env::var_os("COLUMNS").is_some() || std::io::stdout().is_terminal();
+    columns_within(rows, told.then(table::width))
+}
+
+fn columns_within<const N: usize>(rows: &[[String; N]], room: Option<usize>) -> String {
     let mut widths = [0; N];
     for row in rows {
         row.iter().zip(&mut widths).for_each(|(cell, w)| *w = (*w).max(cell.chars().count()));
@@ -65,7 +72,13 @@ pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     let line = |row: &[String; N]| {
         let padded =
             row.iter().zip(widths).map(|(cell, w)| format!("{cell:w$}")).collect::<Vec<_>>().join("  ");
-        format!("{}\n", padded.trim_end())
+        let text = padded.trim_end();
+        match room {
+            Some(room) if text.chars().count() > room => {
+                table::hang(text, widths.iter().take(N - 1).map(|w| w + 2).sum(), room)
+            }
+            _ => format!("{text}\n"),
+        }
     };
     rows.iter().map(line).collect()
 }
@@ -77,15 +90,26 @@ mod tests {
     /// The same text for every reader of JSON, and nothing that a terminal obeys.
     #[test]
     fn json_keeps_its_meaning_without_control_characters() {
-        let text = "a\u{1b}\u{7f}\u{9b}b";
+        let text = "a\u{1b}\u{7f}\u{9b}\u{202e}b";
         let json = escaped(&serde_json::to_string(text).unwrap());
-        assert!(json.chars().all(|c| !c.is_control()), "{json}");
+        assert!(json.chars().all(|c| !c.is_control() && c != '\u{202e}'), "{json}");
         assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
     }
 
     #[test]
     fn columns_line_up() {
         let rows = [["a".into(), "x".into()], ["ηηη".into(), "y".to_string()]];
-        assert_eq!(columns(&rows), "a    x\nηηη  y\n");
+        assert_eq!(columns_within(&rows, None), "a    x\nηηη  y\n");
+    }
+
+    /// 30 signs hold the first line as it is, 29 do not; where the last column begins too far right, its words go below.
+    #[test]
+    fn the_last_column_goes_on_below_its_beginning() {
+        let rows = [["name".to_string(), "some words that say what".into()]];
+        let whole = "name  some words that say what\n";
+        assert_eq!(columns_within(&rows, Some(30)), whole);
+        assert_eq!(columns_within(&rows, Some(29)), "name  some words that say\n      what\n");
+        let far = [["a-long-name".to_string(), "some words".into()]];
+        assert_eq!(columns_within(&far, Some(20)), "a-long-name\n    some words\n");
     }
 }

@@ -58,7 +58,7 @@ pub(crate) fn audit(args: AuditArgs) -> anyhow::Result<ExitCode> {
     if args.json {
         let all =
             if objects.len() == 1 { objects.remove(0) } else { json!({ "closed": closed, "runs": objects }) };
-        output::print(&(serde_json::to_string(&all)? + "\n"))?;
+        output::json_line(&all)?;
     }
     Ok(if closed { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILED) })
 }

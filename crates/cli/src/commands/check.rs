@@ -43,7 +43,7 @@ pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     if args.json {
         let all =
             if objects.len() == 1 { objects.remove(0) } else { json!({ "holds": holds, "runs": objects }) };
-        output::print(&(serde_json::to_string(&all)? + "\n"))?;
+        output::json_line(&all)?;
     } else {
         output::print(&texts)?;
     }

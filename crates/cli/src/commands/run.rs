@@ -73,7 +73,7 @@ pub(crate) fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
 
 fn single(run: &RunSpec, report: &RunReport, args: &RunArgs) -> anyhow::Result<ExitCode> {
     if args.json {
-        output::print(&(serde_json::to_string(report)? + "\n"))?;
+        output::json_line(report)?;
         report.rise().iter().for_each(|rise| output::note(&format!("warning: {rise}")));
     } else if args.quiet {
         output::print(&format!("{}\n", report.run))?;
@@ -106,7 +106,7 @@ fn finish(sweep: Sweep, root: &Path, args: &RunArgs, stopped: bool) -> anyhow::R
         if let Some(tuned) = &sweep.tuned {
             object["tuned"] = json!({ "chosen": tuned.chosen, "warnings": warnings });
         }
-        output::print(&(serde_json::to_string(&object)? + "\n"))?;
+        output::json_line(&object)?;
     } else if args.quiet {
         output::print(&format!("{}\n", root.display()))?;
     } else {

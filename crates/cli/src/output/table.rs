@@ -110,6 +110,18 @@ pub(crate) fn prose(text: &str, room: usize) -> String {
     wrapped(text.split(' '), 0, room)
 }
 
+/// A line whose last column begins at `start`, in lines of at most `room` signs: its words go on below their beginning, or all below the line where that is too
+/// far right.
+pub(super) fn hang(line: &str, start: usize, room: usize) -> String {
+    let before: String = line.chars().take(start).collect();
+    let words = line[before.len()..].split(' ').filter(|w| !w.is_empty());
+    if start + LEAST <= room {
+        return before + wrapped(words, start, room).trim_start();
+    }
+    let head = before.split(' ').filter(|w| !w.is_empty());
+    wrapped(head, 0, room) + &wrapped(words, INDENT, room)
+}
+
 /// Words in lines that begin with `indent` spaces; a longer word is broken. Ends in a line break unless there are no words.
 fn wrapped<'a>(words: impl IntoIterator<Item = &'a str>, indent: usize, room: usize) -> String {
     let (mut text, mut used) = (String::new(), 0);
