@@ -2,41 +2,8 @@
 
 mod common;
 
-use common::{failure, realign, spec, stdout};
+use common::{SEPARABLE, failure, realign, spec, stdout};
 use serde_json::Value;
-
-/// Two orthogonally separable classes, aligned start: everything the convergence statement asks for.
-const SEPARABLE: &str = r#"name = "separable"
-[data]
-name = "gaussians"
-orthogonal = true
-dim = 6
-margin = 0.5
-train_size = 40
-test_size = 10
-[network]
-widths = [6, 12, 1]
-bias = false
-[init]
-weight = "class_means"
-feedback = "aligned"
-[rule]
-name = "fa"
-[loss]
-name = "logistic"
-[optimizer]
-lr = 0.05
-[train]
-steps = 200
-batch = "full"
-dtype = "f64"
-[[probes]]
-name = "decomposition"
-every = "1 step"
-[[probes]]
-name = "aligned_units"
-every = "1 step"
-"#;
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).expect("one object and nothing else")

@@ -2,35 +2,9 @@
 
 mod common;
 
-use common::{realign, spec, stdout};
+use common::{SEPARABLE, realign, spec, stdout};
 use serde_json::Value;
 use std::path::Path;
-
-const SEPARABLE: &str = r#"name = "separable"
-[data]
-name = "gaussians"
-orthogonal = true
-dim = 6
-margin = 0.5
-train_size = 40
-test_size = 10
-[network]
-widths = [6, 12, 1]
-bias = false
-[init]
-weight = "class_means"
-feedback = "aligned"
-[rule]
-name = "fa"
-[loss]
-name = "logistic"
-[optimizer]
-lr = 0.05
-[train]
-steps = 200
-batch = "full"
-dtype = "f64"
-"#;
 
 fn certify(spec: &Path, overrides: &[&str]) -> (Option<i32>, String) {
     let output = realign().arg("certify").arg(spec).args(overrides).output().unwrap();

@@ -22,6 +22,39 @@ pub(crate) fn realign() -> Command {
     command
 }
 
+/// Two orthogonally separable classes, aligned start: everything the convergence statement asks for.
+pub(crate) const SEPARABLE: &str = r#"name = "separable"
+[data]
+name = "gaussians"
+orthogonal = true
+dim = 6
+margin = 0.5
+train_size = 40
+test_size = 10
+[network]
+widths = [6, 12, 1]
+bias = false
+[init]
+weight = "class_means"
+feedback = "aligned"
+[rule]
+name = "fa"
+[loss]
+name = "logistic"
+[optimizer]
+lr = 0.05
+[train]
+steps = 200
+batch = "full"
+dtype = "f64"
+[[probes]]
+name = "decomposition"
+every = "1 step"
+[[probes]]
+name = "aligned_units"
+every = "1 step"
+"#;
+
 /// A run of a few milliseconds; append tables or override keys to change it.
 pub(crate) const TINY: &str = r#"name = "tiny"
 seed = 0
