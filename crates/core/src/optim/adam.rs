@@ -82,9 +82,15 @@ impl<T: Element> Factors<T> {
 }
 
 impl Adam {
+    /// How much of the mean and of the square the memories hold by now: 1 - beta^step.
+    fn started(&self, at: At) -> (f64, f64) {
+        let power = i32::try_from(at.step).unwrap_or(i32::MAX);
+        (1.0 - self.options.beta1.powi(power), 1.0 - self.options.beta2.powi(power))
+    }
+
     fn factors<T: Element>(&self, at: At) -> Factors<T> {
         let (o, of) = (&self.options, T::of);
-        let power = i32::try_from(at.step).unwrap_or(i32::MAX);
+        let (mean, square) = self.started(at);
         Factors {
             b1: of(o.beta1),
             b2: of(o.beta2),
@@ -92,8 +98,8 @@ impl Adam {
             c2: of(1.0 - o.beta2),
             eps: of(o.eps),
             clip: of(at.clip),
-            rate: of(at.lr / (1.0 - o.beta1.powi(power))),
-            root: of(1.0 / (1.0 - o.beta2.powi(power)).sqrt()),
+            rate: of(at.lr / mean),
+            root: of(1.0 / square.sqrt()),
             coupled: of(if self.decoupled { 0.0 } else { o.weight_decay }),
             shrink: of(if self.decoupled { at.lr * o.weight_decay } else { 0.0 }),
         }
@@ -164,8 +170,7 @@ impl Optimizer for Adam {
         let [decay, _, adaptive, clipping] = parts;
         let (o, eta) = (&self.options, at.lr);
         let coupled = if self.decoupled { 0.0 } else { o.weight_decay };
-        let power = i32::try_from(at.step).unwrap_or(i32::MAX);
-        let (mean, square) = (1.0 - o.beta1.powi(power), 1.0 - o.beta2.powi(power));
+        let (mean, square) = self.started(at);
         for i in 0..w.len() {
             let used = at.clip * g[i] + coupled * w[i];
             let m = (o.beta1 * memory[0][i] + (1.0 - o.beta1) * used) / mean;
@@ -179,8 +184,7 @@ impl Optimizer for Adam {
     fn gross(&self, at: At, w: &[f64], g: &[f64], memory: [&[f64]; 2], out: &mut [f64]) {
         let o = &self.options;
         let (coupled, apart) = if self.decoupled { (0.0, o.weight_decay) } else { (o.weight_decay, 0.0) };
-        let power = i32::try_from(at.step).unwrap_or(i32::MAX);
-        let (mean, square) = (1.0 - o.beta1.powi(power), 1.0 - o.beta2.powi(power));
+        let (mean, square) = self.started(at);
         for (i, out) in out.iter_mut().enumerate() {
             let (used, size) = (at.clip * g[i] + coupled * w[i], at.clip * g[i].abs() + coupled * w[i].abs());
             let m = (o.beta1 * memory[0][i].abs() + (1.0 - o.beta1) * size) / mean;

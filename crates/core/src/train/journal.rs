@@ -85,7 +85,7 @@ pub struct LayerJournal {
     pub error: f64,
     /// At least the sum of |x| over examples and all that the layer reads.
     pub activity: f64,
-    /// How far a change of 1 in G may move a weight: the learning rate, over eps where the scaling is adaptive.
+    /// [`Form::gain`] at the rate of the step.
     pub gain: f64,
     /// [`ColumnSums::gross`] until the columns are summed.
     pub(super) gross: Vec<f64>,
